@@ -1,0 +1,1 @@
+"""Model x data x task x seed: tables, figures, speed."""

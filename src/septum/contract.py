@@ -1,0 +1,249 @@
+"""What the parts of the library promise one another, and nothing else."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+Terms = dict[str, Tensor]
+Label = str | float
+
+
+class BadInput(Exception):  # noqa: N818 - named after what happened, as the user sees it
+    """Something handed in from outside cannot be used.
+
+    The message is one sentence: what is wrong, where, and what to do. The command line prints
+    it and ends with status 2.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One image or clip of a data set, as its files state it. Nothing is decoded yet.
+
+    Attributes:
+        subject: Patient (or the closest thing the data set has): the unit no split may cut.
+        image: File with the pixels.
+        mask: Class index per pixel; same height and width as the image.
+        split: `train`, `val` or `test` where published, else None.
+        labels: Facts by name, with the unit in the name: `ef_percent`, `age_years`, `view`.
+            A pair `NAME_x_px`, `NAME_y_px` is a point of the image (pixel centres at integers).
+    """
+
+    id: str
+    subject: str
+    image: Path
+    mask: Path | None = None
+    split: str | None = None
+    labels: Mapping[str, Label] = field(default_factory=dict[str, Label])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A data set: its card, and how to read and to fake its folder.
+
+    Attributes:
+        classes: Name of every mask index; index 0 is `background`.
+        records: Read the published folder layout, in a fixed order.
+        sketch: Write a miniature of that layout; the test fixture and the documentation of it.
+    """
+
+    title: str
+    url: str
+    licence: str
+    cite: str
+    classes: Sequence[str]
+    records: Callable[[Path], Iterator[Record]]
+    sketch: Callable[[Path], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One mini-batch.
+
+    Attributes:
+        image: Intensities in [0, 1]; a clip has a time axis before height and width.
+        sector: True inside the ultrasound cone; everywhere true for other modalities.
+        mask: Class index per pixel, -1 where the image has no mask.
+        labels: One value per image by label name, NaN where unknown.
+        ids: The record of every image, for messages.
+    """
+
+    image: Float[Tensor, "b c *t h w"]
+    sector: Bool[Tensor, "b 1 h w"] | None = None
+    mask: Int[Tensor, "b h w"] | None = None
+    labels: Mapping[str, Float[Tensor, " b"]] = field(default_factory=dict[str, Tensor])
+    ids: Sequence[str] = ()
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """The prepared images of one split of a data set, in a fixed order.
+
+    Attributes:
+        name: Name of the data set.
+        split: `train`, `val`, `test` or `all`.
+        classes: Name of every mask index; index 0 is `background`.
+        records: One per image, points already in the pixels of the prepared image.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def split(self) -> str: ...  # noqa: D102
+    @property
+    def classes(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def records(self) -> Sequence[Record]: ...  # noqa: D102
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """The images at these places of `records`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """What a frozen model tells a downstream task.
+
+    Attributes:
+        content: What is there, on a grid: concept probabilities, anatomy maps, sparse codes.
+        style: How it looks, on the same grid; one vector per image is repeated over it.
+        pooled: One vector per image.
+    """
+
+    content: Float[Tensor, "b d *t h w"]
+    style: Float[Tensor, "b s *t h w"] | None
+    pooled: Float[Tensor, "b e"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One optimiser, and the loss terms it minimises at a given progress in [0, 1].
+
+    The terms come weighted; the loop adds them up and logs every one by its name.
+    """
+
+    name: str
+    parameters: Sequence[nn.Parameter]
+    loss: Callable[[Batch, float], Terms]
+    betas: tuple[float, float] = (0.9, 0.999)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a model is trained: the part of a paper that is not its network.
+
+    Attributes:
+        data: Names of the data sets of the paper, or of their stand-ins.
+        steps: Optimiser steps.
+        batch_size: Images per step, over all processes.
+        image_size: Height and width in pixels that images are prepared at.
+        warmup_steps: Steps over which the learning rate rises linearly from 0.
+        final_lr: Share of `lr` left at the last step (cosine decay); 1 keeps it constant.
+        clip_norm: Largest gradient norm of a phase; 0 leaves gradients alone.
+        precision: `bf16` autocast or `fp32`.
+    """
+
+    data: str
+    steps: int
+    batch_size: int = 16
+    image_size: tuple[int, int] = (224, 224)
+    lr: float = 1e-4
+    weight_decay: float = 0.0
+    warmup_steps: int = 0
+    final_lr: float = 1.0
+    clip_norm: float = 0.0
+    precision: str = "bf16"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """One published or practical size of a system: network and schedule."""
+
+    config: Any
+    recipe: Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """A published system: what to cite, how to build it, how it was trained.
+
+    Attributes:
+        build: The model, from a config; parameters are drawn from torch's generator.
+        sizes: `small` runs on a CPU in minutes, `paper` is the published size.
+    """
+
+    title: str
+    cite: str
+    build: Callable[[Any], nn.Module]
+    sizes: Mapping[str, Size]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A number one may trust: value, 95 % interval, unit, and how many cases stand behind it."""
+
+    value: float
+    low: float
+    high: float
+    unit: str
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a task found out.
+
+    Attributes:
+        metrics: By path: `dice_loss/content/k5`, `map5/apex`, `mae`.
+        rows: One per case, for `predictions.csv`.
+        figures: Matplotlib figures by file name without ending.
+    """
+
+    metrics: Mapping[str, Metric]
+    rows: Sequence[Mapping[str, Label]] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A trainable representation."""
+
+    def phases(self) -> Sequence[Phase]:
+        """The losses to minimise, in turn, on every batch."""
+        ...
+
+    def after_step(self, progress: float) -> None:
+        """Bookkeeping between batches, such as a moving-average teacher."""
+        ...
+
+    def encode(self, image: Float[Tensor, "b c *t h w"]) -> Features:
+        """Image to features, without gradients."""
+        ...
+
+
+@runtime_checkable
+class Decodes(Protocol):
+    """A model that renders an image from content and style, and so can swap or vary either."""
+
+    def decode(
+        self, content: Float[Tensor, "b d h w"], style: Float[Tensor, "b s h w"]
+    ) -> Float[Tensor, "b 1 H W"]:
+        """Render the content in the style; intensities in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class Monitors(Protocol):
+    """A model that can say, beside its losses, whether it is healthy."""
+
+    def monitors(self, batch: Batch) -> Mapping[str, float]:
+        """Health by name on one batch, without gradients."""
+        ...
+
+
+Task = Callable[[Model, Samples, Samples, int], Report]
+"""A question to a frozen model: (model, training split, tested split, seed) to a report."""
