@@ -237,6 +237,25 @@ class Decodes(Protocol):
 
 
 @runtime_checkable
+class Discretises(Protocol):
+    """A model whose content is a distribution over discrete concepts at every grid location."""
+
+    def discretise(self, content: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d h w"]:
+        """The likeliest concept as a one-hot vector."""
+        ...
+
+    def restyle(
+        self, image: Float[Tensor, "b 1 H W"], concepts: Float[Tensor, "b d h w"]
+    ) -> Float[Tensor, "b s h w"]:
+        """The style of these one-hot concepts on this image."""
+        ...
+
+    def plain(self, image: Float[Tensor, "b 1 H W"]) -> Float[Tensor, "b 1 H W"]:
+        """The blurred image that concepts alone should render; intensities in [0, 1]."""
+        ...
+
+
+@runtime_checkable
 class Monitors(Protocol):
     """A model that can say, beside its losses, whether it is healthy."""
 
