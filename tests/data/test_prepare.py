@@ -1,0 +1,240 @@
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import ndimage
+
+from septum.contract import BadInput, Samples
+from septum.data import prepare as module
+from septum.data import shards
+from septum.data.prepare import default_cache, prepare, prepare_many
+
+HEADER = "id,subject,split,image,mask,age_years,tip_x_px,tip_y_px\n"
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Data set `a`: frames of 20 x 40 whose grey level is their number; 3 has no mask, no age."""
+    write(tmp_path / "a", [10, 11, 12, 13, 14])
+    return tmp_path
+
+
+def write(folder, levels, *, modality="MR", classes=("disk",), subjects=None):
+    (folder / "masks").mkdir(parents=True)
+    rows = [HEADER]
+    for i, level in enumerate(levels):
+        Image.fromarray(np.full((20, 40), level, np.uint8)).save(folder / f"{i}.png")
+        Image.fromarray(np.eye(20, 40, dtype=np.uint8)).save(folder / "masks" / f"{i}.png")
+        extra = f"masks/{i}.png,{30 + i},0,19" if i != 3 else ",,,"
+        split = ("train", "train", "val", "train", "test")[i % 5]
+        rows.append(f"r{i},{(subjects or range(99))[i]},{split},{i}.png,{extra}\n")
+    (folder / "manifest.csv").write_text("".join(rows))
+    card = {"modality": modality, "mask_classes": {str(i): c for i, c in enumerate(classes, 1)}}
+    (folder / "dataset.json").write_text(json.dumps(card))
+
+
+def test_a_batch_holds_what_the_files_hold(root):
+    samples = prepare("a", root, size=(10, 20), cache=root / "c").split("train")
+    assert isinstance(samples, Samples)
+    assert (samples.name, samples.split) == ("a", "train")
+    assert list(samples.classes) == ["background", "disk"]
+    assert [r.id for r in samples.records] == ["r0", "r1", "r3"]
+    batch = samples.batch([2, 0])
+    assert batch.ids == ["r3", "r0"]
+    torch.testing.assert_close(batch.image[:, 0, 5, 5], torch.tensor([13.0, 10.0]) / 255)
+    assert batch.image.shape == (2, 1, 10, 20)
+    assert batch.mask.dtype == torch.int64
+    assert (batch.mask[0] == -1).all()
+    assert batch.mask[1].unique().tolist() == [0, 1]
+    assert batch.sector.all()
+    torch.testing.assert_close(
+        batch.labels["age_years"], torch.tensor([torch.nan, 30.0]), equal_nan=True
+    )
+
+
+def test_points_are_moved_into_the_frame(root):
+    first = prepare("a", root, size=(30, 20), cache=root / "c").records[0]
+    # 20 x 40 goes to 10 x 20 below 10 black rows: (0 + .5) / 2 - .5 and (19 + .5) / 2 - .5 + 10
+    assert (first.labels["tip_x_px"], first.labels["tip_y_px"]) == (-0.25, 19.25)
+
+
+def test_white_is_one_and_black_is_zero(root):
+    write(root / "b", [0, 255])
+    image = prepare("b", root, size=(20, 40), cache=root / "c").split("all").batch([0, 1]).image
+    assert (image.amin((1, 2, 3)).tolist(), image.amax((1, 2, 3)).tolist()) == ([0, 1], [0, 1])
+
+
+def test_splits(root):
+    prepared = prepare("a", root, size=(10, 20), cache=root / "c")
+    sizes = {s: len(prepared.split(s).records) for s in ("train", "val", "test", "all")}
+    assert sizes == {"train": 3, "val": 1, "test": 1, "all": 5}
+    with pytest.raises(BadInput, match="no split 'valid'"):
+        prepared.split("valid")
+
+
+def test_an_empty_split_is_refused_and_the_filled_ones_are_named(root):
+    write(root / "b", [1, 2])
+    with pytest.raises(BadInput, match="'val' of b is empty; it has images in train"):
+        prepare("b", root, size=(10, 20), cache=root / "c").split("val")
+
+
+def test_a_second_call_reads_nothing(root, monkeypatch):
+    first = prepare("a", root, size=(10, 20), cache=root / "c")
+    monkeypatch.setattr(module, "_write_frames", lambda *_, **__: pytest.fail("decoded again"))
+    again = prepare("a", root, size=(10, 20), cache=root / "c")
+    assert again.records == first.records
+    everything = np.arange(5)
+    np.testing.assert_array_equal(again.images.gather(everything), first.images.gather(everything))
+
+
+def test_a_changed_file_another_size_or_row_makes_another_cache(root):
+    def caches():
+        prepare("a", root, size=(10, 20), cache=root / "c")
+        return len(list((root / "c").iterdir()))
+
+    assert caches() == 1
+    os.utime(root / "a" / "0.png", ns=(1, 1))
+    assert caches() == 2
+    table = root / "a" / "manifest.csv"
+    table.write_text(table.read_text().replace(",30,", ",31,"))
+    assert caches() == 3
+    prepare("a", root, size=(10, 21), cache=root / "c")
+    assert caches() == 4
+
+
+def test_a_failed_preparation_leaves_nothing(root):
+    (root / "a" / "4.png").write_bytes(b"not a picture")
+    with pytest.raises(BadInput, match=r"4\.png"):
+        prepare("a", root, size=(10, 20), cache=root / "c")
+    assert not list((root / "c").iterdir())
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(root, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shards.Writer, "append", full)
+    with pytest.raises(BadInput, match="No space left on device"):
+        prepare("a", root, size=(10, 20), cache=root / "c")
+    assert not list((root / "c").iterdir())
+
+
+def test_of_two_writers_the_first_wins(root, monkeypatch):
+    write_frames = module._write_frames
+
+    def overtaken(folder, *args, **options):
+        write_frames(folder, *args, **options)
+        monkeypatch.setattr(module, "_write_frames", write_frames)
+        prepare("a", root, size=(10, 20), cache=root / "c")
+
+    monkeypatch.setattr(module, "_write_frames", overtaken)
+    assert len(prepare("a", root, size=(10, 20), cache=root / "c").records) == 5
+    assert len(list((root / "c").iterdir())) == 1
+
+
+def test_a_damaged_cache_is_named(root):
+    prepare("a", root, size=(10, 20), cache=root / "c")
+    (folder,) = (root / "c").iterdir()
+    for victim in ("images-000.npy", "table.parquet"):
+        sound = (folder / victim).read_bytes()
+        (folder / victim).write_bytes(sound[:60])
+        with pytest.raises(BadInput, match=f"{folder.name} is damaged"):
+            prepare("a", root, size=(10, 20), cache=root / "c")
+        (folder / victim).write_bytes(sound)
+
+
+def test_the_source_may_be_read_only(root):
+    before = {p: p.stat().st_mtime_ns for p in sorted((root / "a").rglob("*"))}
+    prepare("a", root, size=(10, 20), cache=root / "c")
+    assert before == {p: p.stat().st_mtime_ns for p in sorted((root / "a").rglob("*"))}
+
+
+def test_frames_are_found_across_shards(root, monkeypatch):
+    whole = prepare("a", root, size=(10, 20), cache=root / "c").images
+    monkeypatch.setattr(shards, "SHARD_BYTES", 2 * 10 * 20)
+    parts = prepare("a", root, size=(10, 20), cache=root / "d").images
+    assert [len(s) for s in parts.shards] == [2, 2, 1]
+    places = np.array([4, 0, 3, 3, 1])
+    np.testing.assert_array_equal(parts.gather(places), whole.gather(places))
+
+
+@pytest.mark.parametrize("size", [(0, 10), (10, 99_999)])
+def test_impossible_sizes(root, size):
+    with pytest.raises(BadInput, match="cannot be made"):
+        prepare("a", root, size=size, cache=root / "c")
+
+
+def test_masks_must_fit_their_image_and_the_classes(root):
+    mask = root / "a" / "masks" / "1.png"
+    Image.fromarray(np.zeros((20, 41), np.uint8)).save(mask)
+    with pytest.raises(BadInput, match=r"1\.png has 20 x 41 pixels and its image 20 x 40"):
+        prepare("a", root, size=(10, 20), cache=root / "c")
+    Image.fromarray(np.full((20, 40), 7, np.uint8)).save(mask)
+    with pytest.raises(BadInput, match="index 7, but the classes end at 1"):
+        prepare("a", root, size=(10, 20), cache=root / "c")
+
+
+def test_a_subject_in_two_splits_is_refused(root):
+    write(root / "b", [1, 2, 3], subjects=["p", "q", "p"])
+    with pytest.raises(BadInput, match="'p' is in two splits"):
+        prepare("b", root, size=(10, 20), cache=root / "c")
+
+
+def test_several_data_sets_are_one(root):
+    write(root / "b", [20, 21, 22])
+    both = prepare_many(["a", "b"], root, size=(10, 20), cache=root / "c").split("train")
+    assert both.name == "a+b"
+    assert [r.id for r in both.records] == ["a/r0", "a/r1", "a/r3", "b/r0", "b/r1"]
+    assert len({r.subject for r in both.records}) == 5
+    batch = both.batch([4, 0])
+    torch.testing.assert_close(batch.image[:, 0, 5, 5] * 255, torch.tensor([21.0, 10.0]))
+    assert batch.mask.max() == 1
+
+
+def test_data_sets_of_other_classes_have_no_common_mask(root):
+    write(root / "b", [20, 21], classes=("ring",))
+    both = prepare_many(["a", "b"], root, size=(10, 20), cache=root / "c")
+    assert both.classes == ("background",)
+    assert both.split("all").batch([0]).mask is None
+
+
+def test_joining_nothing_or_one_twice_is_refused(root):
+    for names in ([], ["a", "a"]):
+        with pytest.raises(BadInput, match="every one once"):
+            prepare_many(names, root, size=(10, 20), cache=root / "c")
+    assert prepare_many(["a"], root, size=(10, 20), cache=root / "c").records[0].id == "r0"
+
+
+def test_ultrasound_gets_its_sector(root):
+    write(root / "u", [90, 90], modality="US")
+    sector = prepare("u", root, size=(40, 40), cache=root / "c").split("all").batch([0]).sector
+    assert sector[0, 0, 10:30].all()
+    assert not sector[0, 0, :10].any()
+    assert not sector[0, 0, 30:].any()
+
+
+def test_the_cache_is_where_the_user_wants_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_cache() == tmp_path / "septum"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert str(default_cache()) == "/home/someone/.cache/septum"
+
+
+@pytest.mark.slow
+def test_real_camus(shared_data, tmp_path):
+    prepared = prepare("camus", shared_data, size=(224, 224), cache=tmp_path)
+    assert len(prepared.split("train").records) == 1600
+    samples = prepared.split("val")
+    batch = samples.batch(range(200))
+    original = np.asarray(Image.open(samples.records[7].image))
+    torch.testing.assert_close(batch.image[7, 0], torch.from_numpy(original / np.float32(255)))
+    share = batch.sector.float().mean((1, 2, 3))
+    assert ((share > 0.5) & (share < 0.65)).all()  # a cone in its bounding box
+    outside = batch.image[~batch.sector]
+    assert outside.mean() < 1e-3
+    regions = [ndimage.label(s[0])[1] for s in batch.sector]
+    assert set(regions) == {1}
