@@ -31,8 +31,9 @@ from torch.nn import functional as F
 from septum.contract import Batch, Features, Paper, Phase, Recipe, Size, Terms
 from septum.losses import concepts as losses
 from septum.nn import augment
-from septum.nn.blocks import Residual, double, norm, relu
+from septum.nn.blocks import Residual, double, relu
 from septum.nn.blur import gaussian_blur
+from septum.nn.instance_norm import InstanceNorm
 from septum.nn.mirror import cosine_momentum, follow, mirror
 from septum.nn.quantise import gumbel, one_hot, sample_one_hot
 from septum.nn.ranks import draw
@@ -80,14 +81,14 @@ def _stem(width: int) -> nn.Sequential:
     """Encoder stem, stride 4, 17 px field of view."""
     return nn.Sequential(
         nn.Conv2d(1, width // 2, 3, stride=2, padding=1),
-        norm(width // 2),
+        InstanceNorm(),
         relu(),
         nn.Conv2d(width // 2, width, 3, padding=1),
-        norm(width),
+        InstanceNorm(),
         relu(),
         nn.MaxPool2d(2),
         nn.Conv2d(width, width, 3, padding=1),
-        norm(width),
+        InstanceNorm(),
     )
 
 
@@ -96,13 +97,13 @@ def _image_decoder(width: int) -> nn.Sequential:
     return nn.Sequential(
         relu(),
         double(width, width),
-        norm(width),
+        InstanceNorm(),
         relu(),
         nn.Conv2d(width, width, 1),
-        norm(width),
+        InstanceNorm(),
         relu(),
         double(width, width // 2),
-        norm(width // 2),
+        InstanceNorm(),
         relu(),
         nn.Conv2d(width // 2, 1, 1),
     )
@@ -116,14 +117,14 @@ def _middle(stem: int, widths: tuple[int, int, int]) -> nn.Sequential:
         nn.Conv2d(stem, a, 1),
         *(Residual(a) for _ in range(3)),
         nn.MaxPool2d(2),
-        norm(a),
+        InstanceNorm(),
         nn.Conv2d(a, b, 1),
         *(Residual(b) for _ in range(5)),
         nn.MaxPool2d(2),
-        norm(b),
+        InstanceNorm(),
         nn.Conv2d(b, c, 1),
         *(Residual(c) for _ in range(5)),
-        norm(c),
+        InstanceNorm(),
     )
 
 
@@ -141,13 +142,13 @@ def _feature_decoder(latent: int, width: int, stem: int) -> nn.Sequential:
         nn.Conv2d(latent, width, 1),
         Residual(width),
         Residual(width),
-        norm(width),
+        InstanceNorm(),
         relu(),
         double(width, width // 2),
-        norm(width // 2),
+        InstanceNorm(),
         relu(),
         double(width // 2, stem),
-        norm(stem),
+        InstanceNorm(),
     )
 
 

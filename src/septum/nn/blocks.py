@@ -3,13 +3,10 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from septum.nn.instance_norm import InstanceNorm
+
 SLOPE = 0.1
 """Of every leaky ReLU."""
-
-
-def norm(channels: int) -> nn.InstanceNorm2d:
-    """Instance norm without affine part or running statistics: the same in training and use."""
-    return nn.InstanceNorm2d(channels)
 
 
 def relu() -> nn.LeakyReLU:
@@ -28,10 +25,10 @@ class Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            norm(channels),
+            InstanceNorm(),
             relu(),
             nn.Conv2d(channels, channels, 3, padding=1),
-            norm(channels),
+            InstanceNorm(),
             relu(),
             nn.Conv2d(channels, channels, 1),
         )
