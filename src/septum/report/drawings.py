@@ -1,0 +1,192 @@
+"""What a model sees in a few frames and draws from them, as arrays of grey levels in [0, 1].
+
+    see           likeliest concept of every cell, and how sure      ConceptVAE, Fig. 3
+    swap          two concepts change places, no style               Fig. 4
+    rebuild       input, from everything, blurred, from concepts     section 3.2
+    style_levels  more and more of the same noise on the style       Fig. 7
+    style_draws   different noises of the same strength              Fig. 8
+
+What a model must be able to do is the type it is asked as. It works where its parameters lie, in
+evaluation mode; what it draws comes back to the CPU.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from septum.contract import Batch, Decodes, Discretises, Model
+from septum.report import islands
+
+LEVELS = (0.2, 0.4, 0.6)
+"""beta of Fig. 7."""
+DRAW_LEVEL = 0.3
+"""beta of Fig. 8."""
+DRAWS = 3
+
+Frames = Float[np.ndarray, "b h w"]
+
+
+@runtime_checkable
+class Discrete(Model, Discretises, Protocol):
+    """A model whose content is a map of concepts."""
+
+
+@runtime_checkable
+class Painter(Model, Decodes, Protocol):
+    """A model that draws images."""
+
+
+@runtime_checkable
+class DiscretePainter(Model, Decodes, Discretises, Protocol):
+    """A model that draws images from maps of concepts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """Frames, the likeliest concept of each of their grid cells, and its probability."""
+
+    frames: Frames
+    concepts: Int[np.ndarray, "b gh gw"]
+    confidence: Float[np.ndarray, "b gh gw"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swap:
+    """One frame drawn from its concepts alone, as found and after two pairs were swapped.
+
+    Attributes:
+        target: The blurred frame that concepts alone should render.
+        found: Drawn from the concepts as found.
+        pairs: `isolated`, two modifiers, and `frequent`, two anatomical concepts.
+        drawn: Drawn after the pair of that name was swapped.
+    """
+
+    target: Float[np.ndarray, "h w"]
+    found: Float[np.ndarray, "h w"]
+    pairs: Mapping[str, tuple[int, int]]
+    drawn: Mapping[str, Float[np.ndarray, "h w"]]
+
+
+def see(model: Discrete, batch: Batch) -> Seen:
+    """Concept maps of these frames."""
+    with _asking(model, batch) as image:
+        content = model.encode(image).content.float().cpu().numpy()
+    return Seen(frames=_grey(image), concepts=content.argmax(1), confidence=content.max(1))
+
+
+def swap(model: DiscretePainter, batch: Batch, seen: Seen) -> Swap | None:
+    """Swap concepts on the first frame; what was seen in all says which are isolated.
+
+    None where the first frame has fewer than four concepts.
+    """
+    habits = islands.habits(seen.concepts)
+    here = [habit for habit in habits if habit.concept in seen.concepts[0]]
+    if len(here) < 4:
+        return None
+    pairs = {"isolated": islands.modifiers(here), "frequent": islands.anatomical(here)}
+    with _asking(model, batch) as images:
+        image = images[:1]
+        found = model.discretise(model.encode(image).content)
+        no_style = torch.zeros_like(model.restyle(image, found))
+
+        def drawn(concepts: Tensor) -> Float[np.ndarray, "h w"]:
+            return _grey(model.decode(concepts, no_style))[0]
+
+        return Swap(
+            target=_grey(model.plain(image))[0],
+            found=drawn(found),
+            pairs=pairs,
+            drawn={name: drawn(islands.swapped(found, pair)) for name, pair in pairs.items()},
+        )
+
+
+def rebuild(model: Painter, batch: Batch) -> Mapping[str, Frames]:
+    """The frames and what the model makes of them, by title."""
+    with _asking(model, batch) as image:
+        content, style = _latent(model, image)
+        rows = {"input": _grey(image), "content and style": _grey(model.decode(content, style))}
+        if isinstance(model, DiscretePainter):
+            alone = model.decode(content, torch.zeros_like(style))
+            rows |= {"input, blurred": _grey(model.plain(image)), "concepts alone": _grey(alone)}
+    return rows
+
+
+def style_levels(
+    model: Painter, batch: Batch, *, levels: Sequence[float] = LEVELS, seed: int = 0
+) -> Mapping[str, Frames]:
+    """Drawn with the same noise on the style at rising strength, by title."""
+    with _asking(model, batch) as image:
+        content, style = _latent(model, image)
+        noise = _noise(style, seed)
+        drawn = {
+            f"β = {beta:g}": _grey(model.decode(content, noisy(style, noise, beta)))
+            for beta in (0.0, *levels)
+        }
+    return {"input": _grey(image)} | drawn
+
+
+def style_draws(
+    model: Painter, batch: Batch, *, level: float = DRAW_LEVEL, draws: int = DRAWS
+) -> Mapping[str, Frames]:
+    """Drawn with different noises of one strength on the style, by title."""
+    with _asking(model, batch) as image:
+        content, style = _latent(model, image)
+        rows = {"β = 0": _grey(model.decode(content, style))}
+        for seed in range(1, draws + 1):
+            shaken = noisy(style, _noise(style, seed), level)
+            rows[f"β = {level:g}, draw {seed}"] = _grey(model.decode(content, shaken))
+    return rows
+
+
+def noisy(
+    style: Float[Tensor, "b s h w"], noise: Float[Tensor, "b s h w"], beta: float
+) -> Float[Tensor, "b s h w"]:
+    """Style with noise mixed in at constant variance (Eq. 7).
+
+    >>> noisy(torch.full((1, 1, 1, 1), 0.5), torch.ones(1, 1, 1, 1), 0.75).item()
+    1.0
+    """
+    return (style + beta * noise) / (1 + beta**2) ** 0.5
+
+
+def _latent(model: Painter, image: Tensor) -> tuple[Tensor, Tensor]:
+    """What the image is drawn from: content, one-hot where it is discrete, and style."""
+    features = model.encode(image)
+    if isinstance(model, DiscretePainter):
+        concepts = model.discretise(features.content)
+        return concepts, model.restyle(image, concepts)
+    style = features.content[:, :0] if features.style is None else features.style
+    return features.content, style
+
+
+def _noise(like: Tensor, seed: int) -> Tensor:
+    """Drawn on the CPU, so that a seed means the same everywhere."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(like.shape, generator=generator).to(like)
+
+
+def _grey(image: Tensor) -> Frames:
+    return image[:, 0].float().clamp(0, 1).cpu().numpy()
+
+
+@contextmanager
+def _asking(model: Model, batch: Batch) -> Generator[Tensor]:
+    """The images of a batch beside the model; it is left in the mode it came in."""
+    if not isinstance(model, nn.Module):
+        with torch.no_grad():
+            yield batch.image
+        return
+    device = next((p.device for p in model.parameters()), batch.image.device)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield batch.image.to(device)
+    finally:
+        model.train(was_training)

@@ -1,0 +1,87 @@
+"""One self-contained page per run: what was trained, how well, and what it sees and draws."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from septum.checkpoint import METRICS, write_bytes
+from septum.contract import Label, Model, Samples
+from septum.report import curves, inline, tables
+from septum.report.pictures import pictures
+
+EVALUATIONS = "evaluate/*/metrics.json"
+
+
+def write(
+    run: Path,
+    *,
+    model: Model,
+    samples: Samples,
+    header: Mapping[str, Label],
+    out: Path,
+    evaluations: Sequence[Path] = (),
+    extra: Mapping[str, Sequence[Mapping[str, Label]]] | None = None,
+) -> Path:
+    """Write the report of a run folder to the file `out`, and return it.
+
+    The page makes no request: its pictures, charts and styles are part of it. What is missing, such
+    as evaluations or what the model cannot do, is left out, and the page says so.
+
+    Args:
+        run: Folder of the run; its `metrics.jsonl` is drawn.
+        model: The trained model.
+        samples: Whose frames the model is asked about.
+        header: Facts for the top of the page, by name; `title` and `summary` have their own place.
+        out: File of the page; replaced as a whole.
+        evaluations: Folders with a `metrics.json` and pictures; those in `run/evaluate` if none.
+        extra: Further tables by title, such as an ablation: rows of cells by column name.
+
+    Raises:
+        BadInput: If a file of the run or of an evaluation cannot be read, or `out` not be written.
+    """
+    folders = evaluations or sorted(path.parent for path in run.glob(EVALUATIONS))
+    answers = [tables.read(folder) for folder in folders]
+    log = run / METRICS
+    drawn = pictures(model, samples)
+    content = {
+        "header": {"title": "Report", "summary": ""} | dict(header),
+        "headlines": _in_order([line for answer in answers for line in tables.headlines(answer)]),
+        "pictures": [picture for picture in drawn if picture.svg],
+        "evaluations": [_evaluation(answer) for answer in answers],
+        "extra": extra or {},
+        "charts": curves.groups(curves.read(log)) if log.is_file() else [],
+        "left_out": [picture for picture in drawn if not picture.svg],
+    }
+    write_bytes(out, _render(content).encode())
+    return out
+
+
+def _in_order(headlines: Sequence[tables.Headline]) -> list[tables.Headline]:
+    """Those of the list of headlines first, in its order."""
+    order = {name: place for place, name in enumerate(tables.HEADLINES)}
+    return sorted(headlines, key=lambda line: order.get(line.name, len(order)))
+
+
+def _evaluation(answer: tables.Evaluation) -> Mapping[str, Any]:
+    """One evaluation as the template wants it."""
+    return {
+        "title": f"{answer.task} on {answer.data}, split {answer.split}",
+        "task": answer.task,
+        "tables": tables.tables(answer),
+        "images": [(path.stem, inline.png(path)) for path in answer.pictures],
+    }
+
+
+def _render(content: Mapping[str, Any]) -> str:
+    pages = Environment(
+        loader=PackageLoader("septum.report", package_path=""),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters |= {"number": tables.number, "readable": tables.readable}
+    shape = {"chart_width": curves.WIDTH, "chart_height": curves.HEIGHT}
+    return pages.get_template("page.html.j2").render(**content, **shape)
