@@ -1,9 +1,14 @@
 """What every test stands on."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+
+from septum.data import phantom
+from septum.models import MODELS
 
 torch.set_num_threads(1)  # small tensors: several times faster, steady on shared machines
 
@@ -16,3 +21,23 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("skipped: no shared data")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def phantom_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the data set `phantom`: twelve small hearts in two views; not to be written."""
+    root = tmp_path_factory.mktemp("data")
+    phantom.write(root / "phantom", subjects=12, seed=0, size=(64, 80))
+    return root
+
+
+@pytest.fixture(scope="module")
+def tiny_models() -> Iterator[None]:
+    """Every registered model trains for two steps on tiny images."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, paper in MODELS.items():
+            small = paper.sizes["small"]
+            recipe = replace(small.recipe, steps=2, batch_size=4, image_size=(64, 96))
+            sizes = {**paper.sizes, "small": replace(small, recipe=recipe)}
+            patch.setitem(MODELS, name, replace(paper, sizes=sizes))
+        yield

@@ -32,6 +32,7 @@ from torch import distributed as dist
 
 from septum import __version__, checkpoint
 from septum.contract import BadInput, Batch, Model, Monitors, Phase, Recipe, Terms
+from septum.nn.allocator import keep_freed_memory
 
 Line = Mapping[str, Any]
 Show = Callable[[Line], None]
@@ -137,6 +138,7 @@ class Updates:
         self._started_group = not dist.is_initialized()
         self.fabric = _fabric(recipe, several_phases=len(self.phases) > 1)
         self.fabric.launch()
+        keep_freed_memory()
         self._inside = self.fabric.setup_module(_Inside(_channels_last(model))).train()
         self.optimisers = {phase.name: _optimiser(phase, recipe) for phase in self.phases}
 

@@ -12,6 +12,7 @@ from septum.models.concept_vae import (
     ConceptVAEConfig,
     grid_sector,
 )
+from septum.nn.instance_norm import InstanceNorm
 
 TINY = ConceptVAEConfig(stem=4, middle=(4, 4, 8), embedding=16, beta_independence=1.0)
 PARTS = ("stem", "image_decoder", "middle", "head", "embedding", "stylizer", "feature_decoder")
@@ -109,7 +110,7 @@ def field_of_view(layers, channels, size):
     net = nn.Sequential(*layers).double()
     for parent in list(net.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, nn.InstanceNorm2d | nn.LeakyReLU):
+            if isinstance(child, InstanceNorm | nn.LeakyReLU):
                 setattr(parent, name, nn.Identity())
             elif isinstance(child, nn.MaxPool2d):
                 setattr(parent, name, nn.AvgPool2d(2))  # the same support, without a choice

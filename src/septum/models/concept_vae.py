@@ -60,6 +60,8 @@ class ConceptVAEConfig:
     """Factor on the concept logits."""
     temperature: float = 0.5
     """Of the Gumbel-softmax (Eq. 1)."""
+    teacher_temperature: float = 1.0
+    """Of the mirror's concepts as the target of L_cc; below 1 they are sharpened."""
     epsilon: float = 1e-3
     """Mass of the forbidden classes of a prior."""
     alpha: tuple[float, float, float, float] = (0.0, 1.0, 1.0, 0.5)
@@ -229,7 +231,7 @@ class ConceptVAE(nn.Module):
         stems = self.ema_stem(2 * torch.cat(views) - 1)
         targets, augmented = stems.split([2 * len(image), len(image)])
         log_p = self.log_concepts(self.ema_middle(augmented), self.ema_head)
-        return targets.float(), log_p.exp()
+        return targets.float(), F.softmax(log_p / self.config.teacher_temperature, dim=1)
 
     def reconstruction(
         self,

@@ -1,1 +1,6 @@
-"""Questions to a frozen model, one file each. A new one is a new file and one line here."""
+"""Questions to a frozen model: each file asks one, and answers with a report."""
+
+from septum.contract import Task
+from septum.tasks import retrieve, segment
+
+TASKS: dict[str, Task] = {"segment": segment.run, "retrieve": retrieve.run}

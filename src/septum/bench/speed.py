@@ -1,0 +1,199 @@
+"""Speed: the training step against the plain way of writing it, and the way from disk to the step.
+
+Both sides of a ratio run in turn on one machine, each in a process of its own, so that neither
+leaves the other its memory or its kernels.
+"""
+
+import multiprocessing
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+from torch.nn import functional as F
+
+from septum.contract import Batch
+from septum.data import phantom
+from septum.data.loader import batches
+from septum.data.prepare import prepare
+from septum.losses import concepts as losses
+from septum.models import MODELS
+from septum.models.concept_vae import STRIDE, ConceptVAE, grid_sector
+from septum.nn import augment
+from septum.nn.quantise import gumbel, sample_one_hot
+from septum.train import Updates
+
+Floats = Float64[np.ndarray, " n"]
+
+ROUNDS, STEPS, WARM = 4, 8, 3
+"""Turns of either side; steps of a turn that are timed, and before that are not."""
+READS = 200
+"""Random batches of 64 that are read."""
+
+
+def rows(size: str = "small", *, threads: int | None = None) -> list[Mapping[str, Any]]:
+    """What the step, the cache and the loader take, as rows of a table.
+
+    A row has `name`, `value`, `low`, `high` (95 % of the resampled medians), `unit`, `n`.
+    """
+    threads = threads or torch.get_num_threads()
+    with tempfile.TemporaryDirectory() as folder:
+        phantom.write(Path(folder) / "phantom", subjects=32, seed=0)
+        height, width = MODELS["concept_vae"].sizes[size].recipe.image_size
+        return [
+            *_steps(Path(folder), size, threads),
+            _reading(Path(folder), (height, width)),
+            _waiting(Path(folder), size),
+        ]
+
+
+def plain_loss(model: ConceptVAE, batch: Batch) -> Tensor:
+    """Eq. 3 written down without care: every pass alone, as many as the formula has."""
+    c, image, inside = model.config, batch.image, grid_sector(batch)
+    seen = augment.sample(inside, c.augmentation)
+    with torch.no_grad():
+        wanted = model.ema_stem(2 * image - 1)
+        wanted_plain = model.ema_stem(2 * model.plain(image) - 1)
+        other = model.ema_stem(2 * augment.apply(image, seen, stride=STRIDE) - 1)
+        p_ema = model.log_concepts(model.ema_middle(other), model.ema_head).exp()
+    stem = model.stem(2 * image - 1)
+    middle = model.middle(stem.detach())
+    log_p = model.log_concepts(middle, model.head)
+    y = sample_one_hot(log_p, gumbel(torch.rand(log_p.shape)), temperature=c.temperature)
+    concept = model.embed(y)
+    style = model.style(middle, concept)
+    full = model.feature_decoder(model.latent(concept, style))
+    bare = model.feature_decoder(model.latent(concept, torch.zeros_like(style)))
+    terms = [
+        F.mse_loss(model.image_decoder(stem), 2 * image - 1),
+        F.mse_loss(model.ema_image_decoder(full), 2 * image - 1),
+        F.mse_loss(model.ema_image_decoder(bare), 2 * model.plain(image) - 1),
+        F.mse_loss(full, wanted),
+        F.mse_loss(bare, wanted_plain),
+        losses.whitening(style),
+        losses.consistency(log_p, p_ema, cell=seen.cell, moved=seen.moved),
+        model.prior(log_p, inside),
+        losses.transitions(y, inside),
+    ]
+    apart = c.beta_independence * losses.cross_covariance(style, log_p.exp(), window=5)
+    return torch.stack([b * t for b, t in zip(c.beta, terms, strict=True)]).sum() + apart
+
+
+def _steps(root: Path, size: str, threads: int) -> list[Mapping[str, Any]]:
+    """Both sides in turn, `ROUNDS` times."""
+    seconds: dict[str, list[float]] = {"plain": [], "septum": []}
+    spawn = multiprocessing.get_context("spawn")
+    for _ in range(ROUNDS):
+        for side, taken in seconds.items():
+            with ProcessPoolExecutor(1, mp_context=spawn) as child:
+                taken.extend(child.submit(_time_steps, side, root, size, threads).result())
+    plain, ours = (np.array(s) for s in seconds.values())
+    speed_up = _resampled(_ratio, plain, ours)
+    return [
+        _row("training step, plain", _resampled(np.median, plain), "s", len(plain)),
+        _row("training step", _resampled(np.median, ours), "s", len(ours)),
+        _row("plain / ours", speed_up, "ratio", len(ours)),
+    ]
+
+
+def _ratio(a: Floats, b: Floats) -> float:
+    return float(np.median(a) / np.median(b))
+
+
+def _time_steps(side: str, root: Path, size: str, threads: int) -> list[float]:
+    """Seconds of every step of one turn, in this process."""
+    torch.set_num_threads(threads)
+    system = MODELS["concept_vae"].sizes[size]
+    samples = prepare("phantom", root, size=system.recipe.image_size, cache=root).split("all")
+    batch = samples.batch(range(system.recipe.batch_size))
+    model = ConceptVAE(system.config)
+    step = _plain_step(model, batch) if side == "plain" else _our_step(model, batch, size)
+    return [_seconds(step) for _ in range(WARM + STEPS)][WARM:]
+
+
+def _plain_step(model: ConceptVAE, batch: Batch) -> Callable[[], None]:
+    own = model.phases()[0].parameters
+    optimiser = torch.optim.AdamW(own, lr=1e-4, foreach=False)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        plain_loss(model, batch).backward()
+        optimiser.step()
+        model.after_step(0.0)
+
+    return step
+
+
+def _our_step(model: ConceptVAE, batch: Batch, size: str) -> Callable[[], object]:
+    updates = Updates(model, MODELS["concept_vae"].sizes[size].recipe, seed=0)
+    return lambda: updates(0, batch)
+
+
+def _reading(root: Path, image_size: tuple[int, int]) -> Mapping[str, Any]:
+    samples = prepare("phantom", root, size=image_size, cache=root).split("all")
+    rng = np.random.default_rng(0)
+    picks = [rng.choice(len(samples.records), 64).tolist() for _ in range(READS)]
+    ms = np.array([1e3 * _seconds(lambda pick=pick: samples.batch(pick)) for pick in picks])
+    return _row("random batch of 64 from the cache", _resampled(np.median, ms), "ms", READS)
+
+
+def _waiting(root: Path, size: str) -> Mapping[str, Any]:
+    """Share of the step time that the step waits for its batch."""
+    system = MODELS["concept_vae"].sizes[size]
+    samples = prepare("phantom", root, size=system.recipe.image_size, cache=root).split("all")
+    found = batches(samples, batch_size=system.recipe.batch_size, seed=0)
+    updates = Updates(ConceptVAE(system.config), replace(system.recipe, steps=100), seed=0)
+    shares: list[float] = []
+    for step in range(WARM + STEPS):
+        began = time.perf_counter()
+        batch = next(found)
+        waited = time.perf_counter() - began
+        updates(step, batch)
+        shares.append(100 * waited / (time.perf_counter() - began))
+    return _row("waiting for data", _resampled(np.mean, np.array(shares[WARM:])), "%", STEPS)
+
+
+def _seconds(act: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
+
+
+def _resampled(statistic: Callable[..., Any], *samples: Floats) -> tuple[float, float, float]:
+    """A statistic and its 95 % bootstrap interval."""
+    rng = np.random.default_rng(0)
+    drawn = [statistic(*(rng.choice(s, len(s)) for s in samples)) for _ in range(2000)]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(statistic(*samples)), float(low), float(high)
+
+
+def _row(
+    name: str, value: tuple[float, float, float], unit: str, n: int
+) -> Mapping[str, str | float | int]:
+    return {
+        "name": name,
+        "value": value[0],
+        "low": value[1],
+        "high": value[2],
+        "unit": unit,
+        "n": n,
+    }
+
+
+def machine() -> Mapping[str, str | int]:
+    """Where the numbers were taken."""
+    return {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,64 @@
+"""A report as files: `metrics.json`, `predictions.csv` and one PNG per figure."""
+
+import csv
+import io
+import json
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from septum.contract import BadInput, Report
+
+DPI = 120
+
+
+def with_floor(report: Report, floor: Report) -> Report:
+    """The report with the metrics of a randomly initialised model under `floor/`."""
+    beside = {f"floor/{path}": metric for path, metric in floor.metrics.items()}
+    return replace(report, metrics={**report.metrics, **beside})
+
+
+def write(
+    report: Report, out: Path, *, task: str, model: str, data: str, split: str, seed: int
+) -> None:
+    """Write the report into a folder, file by file, each one whole or not at all.
+
+    Raises:
+        BadInput: If the folder cannot be written to.
+    """
+    facts = {"task": task, "model": model, "data": data, "split": split, "seed": seed}
+    metrics = {path: asdict(metric) for path, metric in report.metrics.items()}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, figure in report.figures.items():
+            picture = io.BytesIO()
+            figure.savefig(picture, format="png", dpi=DPI)
+            _replace(out / f"{name}.png", picture.getvalue())
+        if report.rows:
+            _replace(out / "predictions.csv", _csv(report).encode())
+        text = json.dumps({**facts, "metrics": metrics}, indent=2, allow_nan=False)
+        _replace(out / "metrics.json", text.encode())
+    except OSError as error:
+        raise BadInput(
+            f"The report cannot be written to {out} ({error.strerror}); choose another folder."
+        ) from error
+
+
+def _csv(report: Report) -> str:
+    """One line per row; the columns are those of all rows, in the order they first occur."""
+    columns = dict.fromkeys(name for row in report.rows for name in row)
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(columns), lineterminator="\n")
+    table.writeheader()
+    table.writerows(report.rows)
+    return text.getvalue()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside the file, then rename: a reader sees the old file or the new one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,122 @@
+"""One promise, every task: whatever a model says, the answer is a report one may trust."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from septum.contract import Batch, Features, Model, Record, Report, Samples
+from septum.tasks import TASKS
+from septum.tasks.write import with_floor, write
+
+
+@dataclass(frozen=True)
+class Hearts:
+    """Two boxes, ventricle over atrium, in frames of both phases."""
+
+    split: str
+    name: str = "hearts"
+    classes: Sequence[str] = ("background", "left_ventricle", "left_atrium")
+
+    @property
+    def records(self) -> Sequence[Record]:
+        return [
+            Record(
+                id=f"{self.split}{i}_{phase}",
+                subject=f"{self.split}{i}",
+                image=Path("none"),
+                labels={"view": "A4C", "phase": phase},
+            )
+            for i in range(8)
+            for phase in ("ED", "ES")
+        ]
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        mask = torch.zeros(16, 56, 64, dtype=torch.int64)
+        for i, frame in enumerate(mask):
+            frame[8:32, 16 + i // 2 : 40] = 1
+            frame[32:48, 20:40] = 2
+        noise = torch.rand(16, 1, 56, 64, generator=torch.manual_seed(0))
+        image = 0.6 * (mask[:, None] > 0) + 0.4 * noise
+        return Batch(image=image[indices], mask=mask[indices])
+
+
+class Net(nn.Module):
+    """The smallest model that keeps the contract."""
+
+    def __init__(self):
+        super().__init__()
+        self.content = nn.Conv2d(1, 4, 8, stride=8)
+        self.style = nn.Conv2d(1, 2, 8, stride=8)
+
+    def phases(self):
+        return ()
+
+    def after_step(self, progress: float) -> None:
+        pass
+
+    def encode(self, image):
+        content = self.content(image).softmax(1)
+        return Features(content=content, style=self.style(image), pooled=content.mean((2, 3)))
+
+
+def ask(task: str) -> Report:
+    torch.manual_seed(0)
+    return TASKS[task](Net(), Hearts("train"), Hearts("val"), 0)
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def task(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def answer(task: str) -> Report:
+    return ask(task)
+
+
+def test_the_stand_ins_keep_the_contract():
+    assert isinstance(Net(), Model)
+    assert isinstance(Hearts("val"), Samples)
+
+
+def test_every_number_lies_in_its_interval_with_cases_behind_it(answer: Report):
+    assert answer.metrics
+    for path, metric in answer.metrics.items():
+        assert 0 <= metric.low <= metric.value <= metric.high <= 1, path
+        assert metric.n > 0, path
+
+
+def test_rows_are_cases_of_the_tested_split(answer: Report):
+    ids = {record.id for record in Hearts("val").records}
+
+    assert answer.rows
+    assert all(row["id"] in ids for row in answer.rows)
+    assert all(
+        math.isfinite(v) for row in answer.rows for v in row.values() if isinstance(v, float)
+    )
+
+
+def test_the_report_and_its_floor_are_written(answer: Report, tmp_path: Path):
+    both = with_floor(answer, answer)
+
+    write(both, tmp_path, task="t", model="m", data="d", split="val", seed=0)
+
+    written = json.loads((tmp_path / "metrics.json").read_text())
+    assert set(written) == {"task", "model", "data", "split", "seed", "metrics"}
+    assert {f"floor/{path}" for path in answer.metrics} < set(written["metrics"])
+    files = {"metrics.json", "predictions.csv", *(f"{name}.png" for name in answer.figures)}
+    assert {path.name for path in tmp_path.iterdir()} == files
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_answer(task: str, answer: Report):
+    again = ask(task)
+
+    assert again.metrics == answer.metrics
+    assert again.rows == answer.rows
