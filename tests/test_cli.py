@@ -28,7 +28,7 @@ OPTIONS = {
     "data sketch": "--out NAME",
     "train": "--cache --data --out --resume --root --seed --size --steps MODEL",
     "evaluate": "--cache --data --out --root --run --seed --split TASK",
-    "bench": "--out TABLE",
+    "bench": "--cache --data --out --root --seed --steps TABLE",
     "report": "--cache --results --root --split RUNS",
 }
 
@@ -346,7 +346,7 @@ def test_results_belong_to_one_run(run, complaint):
 
 def test_a_bench_table_is_printed_and_written(tmp_path, monkeypatch, capsys, complaint):
     row = {"name": "step", "value": 0.125, "low": 0.1, "high": 0.15, "unit": "s", "n": 8}
-    monkeypatch.setitem(bench.TABLES, "speed", lambda: [row])
+    monkeypatch.setitem(bench.TABLES, "speed", lambda _: [row])
     assert cli.main(["bench", "speed", "--out", str(tmp_path)]) == 0
     assert "0.125" in capsys.readouterr().out
     said = json.loads((tmp_path / "speed.json").read_text())
@@ -354,6 +354,11 @@ def test_a_bench_table_is_printed_and_written(tmp_path, monkeypatch, capsys, com
     assert said["machine"]["torch"]
     assert cli.main(["bench", "speeed", "--out", str(tmp_path)]) == 2
     assert "speed" in complaint()
+
+
+def test_a_table_that_needs_images_says_so(tmp_path, complaint):
+    assert cli.main(["bench", "ablation", "--out", str(tmp_path)]) == 2
+    assert "--data" in complaint()
 
 
 @pytest.mark.slow

@@ -4,15 +4,16 @@ A command imports what it needs when it runs, so that help is instant. Status 0 
 input with one sentence on stderr, 130 an interruption from the keyboard.
 """
 
-import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 import tyro
 from tyro.conf import Positional, subcommand
+
+from septum import show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,7 @@ class DataList:
         from septum.data import SOURCES
 
         rows = [(name, s.title, s.licence, s.url) for name, s in SOURCES.items()]
-        _table(("name", "data set", "licence", "where"), rows)
+        show.table(("name", "data set", "licence", "where"), rows)
         print("Any other folder is read by its manifest.csv and dataset.json.")
 
 
@@ -105,11 +106,11 @@ class DataPrepare:
             if (found := [r for r in ready.records if r.split == split])
         }
         rows = [(split, n["images"], n["subjects"]) for split, n in counts.items()]
-        _table(("split", "images", "subjects"), rows)
+        show.table(("split", "images", "subjects"), rows)
         h, w = self.image_size
         facts = {"data": ready.name, "image_size": [h, w], "splits": counts}
         name = ready.name.replace(":", "-")
-        _write_json((self.images.cache or default_cache()) / f"{name}-{h}x{w}.json", facts)
+        show.json_file((self.images.cache or default_cache()) / f"{name}-{h}x{w}.json", facts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +132,7 @@ class DataAudit:
         found = audit(self.data, self.root)
         text = findings.as_text(found)
         print(text)
-        _write_json(self.out / "audit.json", findings.as_dict(found))
+        show.json_file(self.out / "audit.json", findings.as_dict(found))
         (self.out / "audit.txt").write_text(text + "\n")
         findings.contact_sheet(found).savefig(self.out / "contact_sheet.png", dpi=150)
 
@@ -211,7 +212,7 @@ class Evaluate:
         run = runs.load(self.run_folder, device=runs.device())
         ready = self.images.prepared(run.recipe.image_size)
         report = runs.evaluate(run, self.task, ready, self.out, split=self.split, seed=self.seed)
-        _show(report)
+        show.metrics(report)
         print(self.out / "metrics.json")
 
 
@@ -222,18 +223,37 @@ class Bench:
     table: Positional[str]
     """Name of the table."""
     out: Path
-    """Folder for its JSON."""
+    """Folder for its JSON and what lies behind it."""
+    data: tuple[str, ...] = ()
+    """Names of data sets, for a table that needs some."""
+    root: Path | None = None
+    """Folder that holds one folder per data set."""
+    cache: Path | None = None
+    """Folder for prepared images; by default in the user's cache folder."""
+    steps: int | None = None
+    """Training steps of every row, instead of those of the table."""
+    seed: int = 0
+    """Of trainings and tasks."""
 
     def run(self) -> None:
         """Measure; print and write the rows."""
         from septum import runs
         from septum.bench import TABLES
         from septum.bench.speed import machine
+        from septum.bench.table import Setting
 
-        rows = runs.choose(TABLES, self.table, "table")()
-        _table([*rows[0]], [[*row.values()] for row in rows])
-        facts = {"table": self.table, "machine": machine(), "rows": rows}
-        _write_json(self.out / f"{self.table}.json", facts)
+        ask = runs.choose(TABLES, self.table, "table")
+        rows = ask(Setting(out=self.out, prepared=self._prepared, steps=self.steps, seed=self.seed))
+        show.table([*rows[0]], [[*row.values()] for row in rows])
+        facts = {"table": self.table, "data": self.data, "seed": self.seed, "machine": machine()}
+        show.json_file(self.out / f"{self.table}.json", {**facts, "rows": rows})
+
+    def _prepared(self, size: tuple[int, int]) -> Any:
+        from septum.contract import BadInput
+
+        if not self.data or self.root is None:
+            raise BadInput(f"The table {self.table} needs images: name them by --data and --root.")
+        return Images(data=self.data, root=self.root, cache=self.cache).prepared(size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -348,34 +368,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _stop(sentence: str) -> int:
     print(f"septum: {sentence}", file=sys.stderr)
     return 2
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
-    Console().print(table)
-
-
-def _show(report: Any) -> None:
-    """Every metric of a `septum.contract.Report` beside its floor."""
-    floor = "floor/"
-    own = {name: m for name, m in report.metrics.items() if not name.startswith(floor)}
-    rows = [
-        (name, f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}", m.n, m.unit, untrained)
-        for name, m in own.items()
-        for untrained in [f"{report.metrics[floor + name].value:.3f}"]
-    ]
-    _table(("metric", "value", "95 % interval", "n", "unit", "untrained"), rows)
-
-
-def _write_json(path: Path, facts: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(facts, indent=2) + "\n")
-    print(path)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,7 @@ def train(
     steps: int | None = None,
     seed: int = 0,
     resume: bool = False,
+    changes: Mapping[str, Any] | None = None,
 ) -> None:
     """Train a model on the training split of prepared images, of whatever height and width.
 
@@ -100,6 +101,7 @@ def train(
         steps: Instead of those of the recipe.
         seed: Decides first weights, order of the images and every random number.
         resume: Continue the run in the folder; it ends where it would have ended.
+        changes: Fields of the config with other values than the size has.
 
     Raises:
         BadInput: As `septum.train.fit`; or there is no such model or size.
@@ -107,7 +109,8 @@ def train(
     chosen, samples = sized(name, size, steps=steps), images.split("train")
     height, width = samples.batch([0]).image.shape[-2:]
     recipe = replace(chosen.recipe, image_size=(height, width))
-    header = {"model": name, "size": size, "config": asdict(chosen.config), "data": images.name}
+    config = replace(chosen.config, **(changes or {}))
+    header = {"model": name, "size": size, "config": asdict(config), "data": images.name}
 
     def from_step(start: int) -> Iterator[Batch]:
         rank, ranks = _place()
@@ -115,7 +118,7 @@ def train(
             samples, batch_size=recipe.batch_size, seed=seed, start=start, rank=rank, ranks=ranks
         )
 
-    model = _built(paper(name), chosen.config, seed)
+    model = _built(paper(name), config, seed)
     assert isinstance(model, Model)
     fit(model, from_step, recipe, run=out, header=header, seed=seed, resume=resume)
 

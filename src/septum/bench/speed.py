@@ -8,7 +8,7 @@ import multiprocessing
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from jaxtyping import Float64
 from torch import Tensor
 from torch.nn import functional as F
 
+from septum.bench.table import Row, Setting
 from septum.contract import Batch
 from septum.data import phantom
 from septum.data.loader import batches
@@ -39,12 +40,13 @@ READS = 200
 """Random batches of 64 that are read."""
 
 
-def rows(size: str = "small", *, threads: int | None = None) -> list[Mapping[str, Any]]:
-    """What the step, the cache and the loader take, as rows of a table.
+def rows(setting: Setting) -> Sequence[Row]:
+    """What the step, the cache and the loader take, on phantom hearts.
 
     A row has `name`, `value`, `low`, `high` (95 % of the resampled medians), `unit`, `n`.
     """
-    threads = threads or torch.get_num_threads()
+    del setting
+    size, threads = "small", torch.get_num_threads()
     with tempfile.TemporaryDirectory() as folder:
         phantom.write(Path(folder) / "phantom", subjects=32, seed=0)
         height, width = MODELS["concept_vae"].sizes[size].recipe.image_size
@@ -87,7 +89,7 @@ def plain_loss(model: ConceptVAE, batch: Batch) -> Tensor:
     return torch.stack([b * t for b, t in zip(c.beta, terms, strict=True)]).sum() + apart
 
 
-def _steps(root: Path, size: str, threads: int) -> list[Mapping[str, Any]]:
+def _steps(root: Path, size: str, threads: int) -> list[Row]:
     """Both sides in turn, `ROUNDS` times."""
     seconds: dict[str, list[float]] = {"plain": [], "septum": []}
     spawn = multiprocessing.get_context("spawn")
@@ -137,7 +139,7 @@ def _our_step(model: ConceptVAE, batch: Batch, size: str) -> Callable[[], object
     return lambda: updates(0, batch)
 
 
-def _reading(root: Path, image_size: tuple[int, int]) -> Mapping[str, Any]:
+def _reading(root: Path, image_size: tuple[int, int]) -> Row:
     samples = prepare("phantom", root, size=image_size, cache=root).split("all")
     rng = np.random.default_rng(0)
     picks = [rng.choice(len(samples.records), 64).tolist() for _ in range(READS)]
@@ -145,7 +147,7 @@ def _reading(root: Path, image_size: tuple[int, int]) -> Mapping[str, Any]:
     return _row("random batch of 64 from the cache", _resampled(np.median, ms), "ms", READS)
 
 
-def _waiting(root: Path, size: str) -> Mapping[str, Any]:
+def _waiting(root: Path, size: str) -> Row:
     """Share of the step time that the step waits for its batch."""
     system = MODELS["concept_vae"].sizes[size]
     samples = prepare("phantom", root, size=system.recipe.image_size, cache=root).split("all")
@@ -175,9 +177,7 @@ def _resampled(statistic: Callable[..., Any], *samples: Floats) -> tuple[float, 
     return float(statistic(*samples)), float(low), float(high)
 
 
-def _row(
-    name: str, value: tuple[float, float, float], unit: str, n: int
-) -> Mapping[str, str | float | int]:
+def _row(name: str, value: tuple[float, float, float], unit: str, n: int) -> Row:
     return {
         "name": name,
         "value": value[0],

@@ -70,7 +70,7 @@ class ConceptVAEConfig:
         1.0, 10.0, 20.0, 1.0, 2.0, 1.0, 0.3, 1.0, 0.1,
     )  # fmt: skip
     """Weights of Eq. 3, in its order."""
-    beta_independence: float = 0.0
+    beta_independence: float = 0.05
     """Weight of the correlation between styles and the concepts around them."""
     blur_px: float = 4.0
     """Standard deviation of the blur that takes texture away."""
@@ -364,9 +364,19 @@ PAPER = Paper(
     "Disentanglement from 2D Echocardiographies, Applied Sciences 15(3):1415, 2025",
     build=ConceptVAE,
     sizes={
+        "demo": Size(
+            config=ConceptVAEConfig(stem=16, middle=(16, 32, 64), blur_px=3.0),
+            recipe=Recipe(
+                data="phantom", steps=600, image_size=(192, 240), lr=3e-3, weight_decay=5e-3,
+                warmup_steps=50, final_lr=0.05,
+            ),
+        ),
         "small": Size(
             config=ConceptVAEConfig(stem=16, middle=(16, 32, 64), blur_px=3.5),
-            recipe=Recipe(data="camus", steps=3000, lr=1e-3, weight_decay=5e-3),
+            recipe=Recipe(
+                data="camus", steps=6000, lr=3e-3, weight_decay=5e-3, warmup_steps=50,
+                final_lr=0.05,
+            ),
         ),
         "paper": Size(
             config=ConceptVAEConfig(),

@@ -18,8 +18,8 @@ def encoded(
 ) -> Iterator[tuple[Batch, Features]]:
     """The images at these places with their features, 32 at a time, in order.
 
-    The model works where its parameters lie, in evaluation mode and in fp32; what it says comes
-    back to the CPU.
+    The model works where its parameters lie, in evaluation mode and without autocast; what it says
+    comes back to the CPU in fp32.
 
     Raises:
         BadInput: If the features are those of clips: the tasks here ask about still images.

@@ -33,9 +33,9 @@ class Probe:
 
     sides: Sequence[int] = (1, 3, 5, 7, 9)
     images: int = 5_000
-    steps: int = 300
+    steps: int = 400
     batch_size: int = 128
-    lr: float = 0.5
+    lr: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

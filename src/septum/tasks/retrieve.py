@@ -115,22 +115,24 @@ def frames(model: Model, samples: Samples, phase: str) -> Frames:
             f"No image of {samples.name} ({samples.split}) has the label phase = {phase}; "
             "retrieval needs ED and ES frames, choose a data set or split that has both."
         )
-    chosen = [records[place] for place in places]
-    stated = landmarks.stated(chosen)
+    stated = landmarks.stated([records[place] for place in places])
     derive = bool(np.isnan(stated).all())
     contents: list[Tensor] = []
     derived: list[np.ndarray] = []
-    size = (0, 0)
+    cell_px = torch.ones(2)
     for batch, features in encoded(model, samples, places):
         contents.append(features.content)
-        size = batch.image.shape[-2:]
+        (height, width), (h, w) = batch.image.shape[-2:], features.content.shape[-2:]
+        cell_px = torch.tensor([width / w, height / h])
         if derive and batch.mask is not None:
             derived += [landmarks.derived(mask, samples.classes) for mask in batch.mask.numpy()]
-    content = torch.cat(contents)
-    xy_px = np.stack(derived) if derived else stated
-    cell_px = size[1] / content.shape[3], size[0] / content.shape[2]
-    points = torch.from_numpy((xy_px + 0.5) / cell_px)
-    return Frames(places=places, records=chosen, content=content, points=points)
+    xy_px = torch.from_numpy(np.stack(derived) if derived else stated)
+    return Frames(
+        places=places,
+        records=[records[place] for place in places],
+        content=torch.cat(contents),
+        points=(xy_px + 0.5) / cell_px,
+    )
 
 
 def ask(ed: Frames, es: Frames, descriptors: Descriptors) -> Asked:
@@ -184,16 +186,16 @@ def _metrics(
     precision: Mapping[str, Tensor], asked: Asked, ed: Frames, seed: int
 ) -> dict[str, Metric]:
     subjects = np.array([ed.records[i].subject for i in asked.frame.tolist()])
-    metrics: dict[str, Metric] = {}
-    for name, values in precision.items():
-        for i, landmark in enumerate((*landmarks.NAMES, "mean")):
-            of = np.ones(len(subjects), bool) if landmark == "mean" else asked.landmark.numpy() == i
-            if of.any():
-                values_of = values.double().numpy()[of]
-                metrics[f"{name}/{landmark}"] = mean_by_subject(
-                    values_of, subjects[of].tolist(), unit="", seed=seed
-                )
-    return metrics
+    chosen = {name: asked.landmark.numpy() == i for i, name in enumerate(landmarks.NAMES)}
+    chosen["mean"] = np.ones(len(subjects), dtype=bool)
+    return {
+        f"{name}/{landmark}": mean_by_subject(
+            values.double().numpy()[of], subjects[of].tolist(), unit="", seed=seed
+        )
+        for name, values in precision.items()
+        for landmark, of in chosen.items()
+        if of.any()
+    }
 
 
 def _rows(

@@ -1,0 +1,36 @@
+"""What commands print, and write beside it."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows under their columns."""
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        grid.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
+    Console().print(grid)
+
+
+def metrics(report: Any) -> None:
+    """Every metric of a `septum.contract.Report` beside its floor."""
+    floor = "floor/"
+    own = {name: m for name, m in report.metrics.items() if not name.startswith(floor)}
+    rows = [
+        (name, f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}", m.n, m.unit, untrained)
+        for name, m in own.items()
+        for untrained in [f"{report.metrics[floor + name].value:.3f}"]
+    ]
+    table(("metric", "value", "95 % interval", "n", "unit", "untrained"), rows)
+
+
+def json_file(path: Path, facts: object) -> None:
+    """Write facts as JSON, and print where."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(facts, indent=2) + "\n")
+    print(path)
