@@ -339,6 +339,25 @@ def test_a_full_disk_loses_nothing(septum, images, run, monkeypatch, complaint):
     assert (run / checkpoint.WEIGHTS).read_bytes() == before
 
 
+@pytest.mark.parametrize("seed", [-1, 1 << 63])
+@pytest.mark.parametrize("command", ["train concept_vae", "evaluate segment"])
+def test_an_impossible_seed_is_refused_before_anything_is_written(
+    command, seed, septum, images, run, tmp_path, complaint
+):
+    more = ("--run", run) if command.startswith("evaluate") else ()
+    assert septum(command, *more, *images, "--seed", seed, "--out", tmp_path / "out") == 2
+    assert f"{seed} cannot be used" in complaint()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", [("--size", "huge"), ("--steps", 0), ("--subjects", 0)])
+def test_an_impossible_demo_is_refused_before_anything_is_written(option, tmp_path, complaint):
+    words = ["demo", "--out", str(tmp_path / "demo"), *map(str, option)]
+    assert cli.main(words) == 2
+    assert str(option[1]) in complaint()
+    assert not (tmp_path / "demo").exists()
+
+
 def test_results_belong_to_one_run(run, complaint):
     assert cli.main(["report", str(run), str(run), "--results", str(run)]) == 2
     assert "one run" in complaint()

@@ -297,7 +297,7 @@ def test_bf16_multiplies_in_bf16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="precision fp8: use bf16 or fp32"):
+    with pytest.raises(BadInput, match="precision fp8; use bf16 or fp32"):
         worker.fit(tmp_path / "run", recipe=replace(RECIPE, precision="fp8"))
 
 

@@ -66,8 +66,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 def _cannot_write(path: Path, error: OSError) -> BadInput:
     """What to tell the user when a file of a run cannot be written."""
     return BadInput(
-        f"{path} cannot be written ({error.strerror}): make room or choose another folder; "
-        "everything saved before is intact."
+        f"{path} cannot be written ({error.strerror}), all that was saved before is intact; "
+        "make room or choose another folder."
     )
 
 
@@ -85,11 +85,11 @@ def read_header(run: Path) -> dict[str, Any]:
     path = run / CONFIG
     try:
         if path.stat().st_size > _MAX_HEADER_BYTES:
-            raise BadInput(f"{path} is too large to be the header of a run: restore the file.")
+            raise BadInput(f"{path} is too large to be the header of a run; restore the file.")
         text = path.read_bytes()
     except OSError as error:
         raise BadInput(
-            f"{run} holds no run ({CONFIG}: {error.strerror}): give the folder that "
+            f"{run} holds no run ({CONFIG}: {error.strerror}); give the folder that "
             "`septum train --out` wrote."
         ) from error
     return _parse_header(text, path)
@@ -123,7 +123,7 @@ def refuse_other(found: Header, wanted: Header, path: Path) -> None:
     for key in sorted(there.keys() | here.keys()):
         if key not in ("septum", "step") and there.get(key) != here.get(key):
             raise BadInput(
-                f"{path} was written with {key} = {there.get(key)!r}, not {here.get(key)!r}: "
+                f"{path} was written with {key} = {there.get(key)!r}, not {here.get(key)!r}; "
                 "use the same settings or another run folder."
             )
 
@@ -137,7 +137,7 @@ def refuse_taken(run: Path, header: Header, *, resume: bool) -> None:
     taken = [name for name in (CONFIG, METRICS, LAST, WEIGHTS) if (run / name).exists()]
     if taken and not resume:
         raise BadInput(
-            f"{run} already holds a run ({taken[0]}): continue it with --resume or choose "
+            f"{run} already holds a run ({taken[0]}); continue it with --resume or choose "
             "another folder."
         )
     if taken:
@@ -176,7 +176,7 @@ def load_weights(run: Path, model: nn.Module) -> None:
     path = run / WEIGHTS
     header = read_header(run)
     if not path.exists():
-        raise BadInput(f"{run} holds no finished training: continue it with --resume.")
+        raise BadInput(f"{run} holds no finished training; continue it with --resume.")
     _restore(path, _model_slots(model), header)
 
 
@@ -202,7 +202,7 @@ def load_training(run: Path, model: nn.Module, optimisers: Mapping[str, Optimize
     slots = _model_slots(model) | _optimiser_slots(model, optimisers)
     step = _restore(path, slots, read_header(run)).get("step")
     if not isinstance(step, int):
-        raise BadInput(f"{path} does not say its step: restore it or train again.")
+        raise BadInput(f"{path} does not say its step; restore it or train again.")
     return step
 
 
@@ -247,7 +247,7 @@ def _restore(path: Path, slots: Slots, wanted: Header) -> dict[str, Any]:
             tensors = {name: file.get_tensor(name) for name in slots}
     except (SafetensorError, OSError) as error:
         raise BadInput(
-            f"{path} is damaged or cannot be read ({error}): restore it or train again."
+            f"{path} is damaged or cannot be read ({error}); restore it or train again."
         ) from error
     for name, slot in slots.items():
         _refuse_other_kind(name, tensors[name], slot, path)
@@ -262,11 +262,11 @@ def _parse_header(text: str | bytes, path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict):
-        raise BadInput(f"{path} has no header that can be read: restore it or train again.")
+        raise BadInput(f"{path} has no header that can be read; restore it or train again.")
     version = str(header.get("septum"))
     if version.split(".")[:2] != __version__.split(".")[:2]:
         raise BadInput(
-            f"{path} was written by septum {version}, this is {__version__}: "
+            f"{path} was written by septum {version}, this is {__version__}; "
             "install that version or train again."
         )
     return header
@@ -276,14 +276,17 @@ def _refuse_other_names(found: set[str], wanted: set[str], path: Path) -> None:
     if found != wanted:
         odd = min(found ^ wanted)
         lack = "lacks" if odd in wanted else "has an unknown"
-        raise BadInput(f"{path} {lack} tensor {odd}: it belongs to another model.")
+        raise BadInput(
+            f"{path} {lack} tensor {odd} and belongs to another model; restore it or train again."
+        )
 
 
 def _refuse_other_kind(name: str, found: Tensor, wanted: Tensor, path: Path) -> None:
     if found.shape != wanted.shape or found.dtype != wanted.dtype:
         raise BadInput(
             f"{path} holds {name} as {found.dtype} {list(found.shape)}, the model has "
-            f"{wanted.dtype} {list(wanted.shape)}: it belongs to another model."
+            f"{wanted.dtype} {list(wanted.shape)}, so it belongs to another "
+            "model; restore it or train again."
         )
 
 

@@ -4,6 +4,7 @@ A command imports what it needs when it runs, so that help is instant. Status 0 
 input with one sentence on stderr, 130 an interruption from the keyboard.
 """
 
+import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,8 +52,10 @@ class Demo:
 
     def run(self) -> None:
         """Draw, then call the other commands in turn."""
+        from septum import runs
         from septum.data import phantom
 
+        runs.sized("concept_vae", self.size, steps=self.steps)
         root, folder = self.out / "data", self.out / "run"
         images = Images(data=("phantom",), root=root, cache=self.out / "cache")
         if not (root / "phantom" / "manifest.csv").is_file():
@@ -126,6 +129,7 @@ class DataAudit:
 
     def run(self) -> None:
         """Audit; print the text."""
+        from septum.checkpoint import write_bytes
         from septum.data import findings
         from septum.data.audit import audit
 
@@ -133,8 +137,10 @@ class DataAudit:
         text = findings.as_text(found)
         print(text)
         show.json_file(self.out / "audit.json", findings.as_dict(found))
-        (self.out / "audit.txt").write_text(text + "\n")
-        findings.contact_sheet(found).savefig(self.out / "contact_sheet.png", dpi=150)
+        write_bytes(self.out / "audit.txt", text.encode() + b"\n")
+        sheet = io.BytesIO()
+        findings.contact_sheet(found).savefig(sheet, format="png", dpi=150)
+        write_bytes(self.out / "contact_sheet.png", sheet.getvalue())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +186,7 @@ class Train:
         """Prepare and train."""
         from septum import runs
 
-        recipe = runs.sized(self.model, self.size).recipe
+        recipe = runs.sized(self.model, self.size, steps=self.steps).recipe
         ready = self.images.prepared(recipe.image_size)
         options: dict[str, Any] = {"size": self.size, "steps": self.steps, "seed": self.seed}
         runs.train(self.model, ready, self.out, resume=self.resume, **options)
@@ -252,7 +258,7 @@ class Bench:
         from septum.contract import BadInput
 
         if not self.data or self.root is None:
-            raise BadInput(f"The table {self.table} needs images: name them by --data and --root.")
+            raise BadInput(f"The table {self.table} needs images; name them by --data and --root.")
         return Images(data=self.data, root=self.root, cache=self.cache).prepared(size)
 
 
@@ -355,14 +361,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from septum.contract import BadInput
 
         try:
+            _refuse_seed(getattr(command, "seed", 0))
             command.run()
         except BadInput as error:
             return _stop(str(error))
         except OSError as error:
-            return _stop(f"{error.filename}: {error.strerror}.")
+            where = error.filename or getattr(command, "out", "A file")
+            why = error.strerror or error
+            return _stop(f"{where} cannot be used ({why}); make room or name another path.")
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _refuse_seed(seed: int) -> None:
+    from septum.contract import BadInput
+
+    if not 0 <= seed < 1 << 63:
+        raise BadInput(f"The seed {seed} cannot be used; choose one from 0 to {(1 << 63) - 1}.")
 
 
 def _stop(sentence: str) -> int:

@@ -1,7 +1,6 @@
 """What commands print, and write beside it."""
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,9 @@ def metrics(report: Any) -> None:
     table(("metric", "value", "95 % interval", "n", "unit", "untrained"), rows)
 
 
-def json_file(path: Path, facts: object) -> None:
-    """Write facts as JSON, and print where."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(facts, indent=2) + "\n")
+def json_file(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write facts as JSON, whole or not at all, and print where."""
+    from septum.checkpoint import write_json
+
+    write_json(path, facts)
     print(path)

@@ -56,7 +56,9 @@ class Every:
 
     def __post_init__(self) -> None:
         if self.log < 1 or self.monitor % self.log or self.save % self.log:
-            raise BadInput(f"{self}: let the steps of monitor and save be multiples of log.")
+            raise BadInput(
+                f"{self} does not fit; let the steps of monitor and save be multiples of log."
+            )
 
 
 EVERY = Every()
@@ -301,7 +303,7 @@ def _fabric(recipe: Recipe, *, several_phases: bool) -> Fabric:
     """Fabric for this process, alone or as one of those that torchrun has started."""
     if recipe.precision not in _PRECISIONS:
         known = " or ".join(_PRECISIONS)
-        raise BadInput(f"The recipe asks for precision {recipe.precision}: use {known}.")
+        raise BadInput(f"The recipe asks for precision {recipe.precision}; use {known}.")
     world = int(os.environ.get("WORLD_SIZE", "1"))
     here = int(os.environ.get("LOCAL_WORLD_SIZE", world))
     return Fabric(
@@ -363,7 +365,7 @@ def _refuse_diverged(values: Mapping[str, float], step: int, batch: Batch) -> No
     for name, value in values.items():
         if not math.isfinite(value):
             raise BadInput(
-                f"{name} became {value} in step {step + 1} on images {', '.join(batch.ids)}: look "
+                f"{name} became {value} in step {step + 1} on images {', '.join(batch.ids)}; look "
                 "at them, or train anew with a lower learning rate; the last checkpoint is kept."
             )
 

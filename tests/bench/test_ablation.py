@@ -19,7 +19,8 @@ def test_a_variant_changes_the_gradient(name):
         model = ConceptVAE(ConceptVAEConfig(**{**small, **changes}))
         torch.manual_seed(1)
         loss = torch.stack([*model.loss(Batch(image=image), 0.0).values()]).sum()
-        return torch.autograd.grad(loss, model.head.weight)[0]
+        last = [model.head.weight, model.stylizer[-1].weight]
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, last)])
 
     image = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     changes = ablation.VARIANTS[name]

@@ -144,3 +144,16 @@ def test_busi_holds_many_twins_and_camus_one_patient_twice(shared_data):
     assert {(t.first.subject, t.second.subject) for t in strangers} == {
         ("patient0033", "patient0068")
     }
+
+
+def test_images_of_one_pixel_are_drawn_without_outlines(tmp_path):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    for name, side in (("one", (1, 1)), ("row", (1, 9)), ("more", (9, 9))):
+        Image.fromarray(np.ones(side, np.uint8)).save(folder / f"{name}.png")
+    rows = [f"{name},{name},{name}.png,{name}.png" for name in ("one", "row", "more")]
+    (folder / "manifest.csv").write_text("\n".join(["id,subject,image,mask", *rows]))
+    (folder / "dataset.json").write_text('{"mask_classes": {"1": "square"}}')
+    found = audit("a", tmp_path)
+    assert as_dict(found)["clean"]
+    contact_sheet(found).savefig(tmp_path / "sheet.png")

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import SimpleITK
 
 from septum.contract import BadInput
 from septum.data import camus, open_source, read
@@ -85,3 +86,12 @@ def test_real_patients(shared_data: Path):
     assert len(records) == 12
     assert records[0].labels["ef_percent"] == 63.2
     assert records[-1].subject == "patient0003"
+
+
+def test_a_sketch_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
+    def full(*_):
+        raise RuntimeError("file stream is fail after write")
+
+    monkeypatch.setattr(SimpleITK, "WriteImage", full)
+    with pytest.raises(BadInput, match=r"ED\.nii\.gz cannot be written; make room"):
+        camus.sketch(tmp_path)

@@ -115,9 +115,22 @@ def test_files_that_are_missing_too_large_or_no_text(write, monkeypatch):
     (folder / "manifest.csv").write_bytes(b"id,\xff")
     with pytest.raises(BadInput, match="UTF-8"):
         list(manifest.records(folder))
+    (folder / "manifest.csv").write_bytes(b"id,subject,image\n1,p\0,a.png\n")
+    with pytest.raises(BadInput, match="NUL"):
+        list(manifest.records(folder))
     monkeypatch.setattr(manifest, "MAX_TABLE_BYTES", 3)
     with pytest.raises(BadInput, match="larger than"):
         list(manifest.records(folder))
     (folder / "dataset.json").unlink()
     with pytest.raises(BadInput, match="missing"):
         manifest.source(folder)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "marked"])
+def test_a_table_may_have_any_line_ends_and_a_byte_order_mark(write, end, mark):
+    folder = write("1,p,,a.png,,61,4CH,one\u2028two")
+    text = (folder / "manifest.csv").read_text()
+    (folder / "manifest.csv").write_bytes((mark + text).replace("\n", end).encode())
+    (record,) = manifest.records(folder)
+    assert record.labels == {"age_years": 61.0, "view": "4CH", "note": "one\u2028two"}

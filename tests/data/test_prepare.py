@@ -177,6 +177,15 @@ def test_masks_must_fit_their_image_and_the_classes(root):
         prepare("a", root, size=(10, 20), cache=root / "c")
 
 
+@pytest.mark.parametrize("spacing", ["0", "-1", "1e9"])
+def test_a_stated_spacing_must_be_possible(root, spacing):
+    (root / "a" / "manifest.csv").write_text(
+        f"id,subject,image,spacing_y_mm,spacing_x_mm\nr,p,1.png,1,{spacing}\n"
+    )
+    with pytest.raises(BadInput, match="'r' states a pixel spacing"):
+        prepare("a", root, size=(10, 20), cache=root / "c")
+
+
 def test_a_subject_in_two_splits_is_refused(root):
     write(root / "b", [1, 2, 3], subjects=["p", "q", "p"])
     with pytest.raises(BadInput, match="'p' is in two splits"):

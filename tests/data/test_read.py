@@ -159,7 +159,7 @@ def test_masks_must_hold_indices(save, volume):
         read.mask(volume(np.array([[0.5, 1]], np.float32)))
     with pytest.raises(BadInput, match="indices"):
         read.mask(save(np.array([[0, 255]], np.uint8), "a.png"))
-    with pytest.raises(BadInput, match=r"a\.png"):
+    with pytest.raises(BadInput, match=r"a\.png.*indices"):
         read.mask(save(np.zeros((2, 2, 3), np.uint8), "a.png"))
 
 

@@ -29,7 +29,7 @@ REACHES = {
     "consistency": CONCEPT,
     "prior": CONCEPT,
     "cluster": CONCEPT,
-    "independence": {*CONCEPT, "embedding", "stylizer"},
+    "independence": {"stylizer"},
 }
 
 

@@ -39,7 +39,7 @@ def test_the_fit_is_as_good_as_a_quasi_newton_method_s():
     x, target = noisy()
     start = Kernel(weight=torch.zeros(3, 2, 1, 1), bias=torch.zeros(3))
 
-    kernel = fit(start, x, target, probe=Probe(batch_size=16, steps=200), seed=0)
+    kernel = fit(start, x, target, probe=Probe(batch_size=16), seed=0)
 
     other = torch.nn.Conv2d(2, 3, 1)
     optimiser = torch.optim.LBFGS(other.parameters(), max_iter=60, line_search_fn="strong_wolfe")

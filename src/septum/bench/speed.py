@@ -85,7 +85,8 @@ def plain_loss(model: ConceptVAE, batch: Batch) -> Tensor:
         model.prior(log_p, inside),
         losses.transitions(y, inside),
     ]
-    apart = c.beta_independence * losses.cross_covariance(style, log_p.exp(), window=5)
+    alone = model.style(middle.detach(), concept.detach())
+    apart = c.beta_independence * losses.cross_covariance(alone, log_p.exp(), window=5)
     return torch.stack([b * t for b, t in zip(c.beta, terms, strict=True)]).sum() + apart
 
 

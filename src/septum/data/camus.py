@@ -147,7 +147,10 @@ def _write(path: Path, pixels: UInt8[np.ndarray, "h w"]) -> None:
     """Rows twice as dense as columns, as the scanner of CAMUS stores them."""
     frame = SimpleITK.GetImageFromArray(np.repeat(pixels, 2, axis=0))
     frame.SetSpacing((0.6, 0.3))
-    SimpleITK.WriteImage(frame, str(path))
+    try:
+        SimpleITK.WriteImage(frame, str(path))
+    except RuntimeError as error:
+        raise BadInput(f"{path} cannot be written; make room or name another folder.") from error
 
 
 SOURCE = Source(

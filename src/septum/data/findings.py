@@ -88,7 +88,7 @@ def _draw(ax: Axes, record: Record, title: str) -> None:
     ax.imshow(pixels.grey, cmap="gray", vmin=0, vmax=255, aspect=row_mm / column_mm)
     ax.set_title(title, fontsize=5)
     index = read.mask(record.mask) if record.mask else None
-    if index is not None and index.shape == pixels.grey.shape:
+    if index is not None and index.shape == pixels.grey.shape and min(index.shape) > 1:
         for k in np.unique(index[index > 0])[::-1]:  # an inner outline over an outer one
             colour = CLASS_COLOURS[(int(k) - 1) % len(CLASS_COLOURS)]
             ax.contour(index == k, levels=[0.5], colors=[colour], linewidths=0.7)

@@ -9,6 +9,7 @@ unknown. The modality of the card becomes a label of every record, unless a colu
 """
 
 import csv
+import io
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -110,7 +111,7 @@ def _file(folder: Path, cell: str) -> Path:
 
 def _rows(table: Path, on_bad: OnBad) -> Iterator[tuple[int, Row]]:
     """Rows by column name, numbered as a spreadsheet numbers them: the header is row 1."""
-    lines = csv.reader(_text(table, MAX_TABLE_BYTES).splitlines(keepends=True))
+    lines = csv.reader(io.StringIO(_text(table, MAX_TABLE_BYTES)))
     try:
         header = [name.strip() for name in next(lines, [])]
         _check_header(table, header)
@@ -176,7 +177,7 @@ def _classes(folder: Path, names: Any) -> tuple[str, ...]:
         or not all(isinstance(names.get(i), str) for i in indices)
     ):
         raise BadInput(
-            f"mask_classes of {folder / CARD} must name the indices 1, 2, ... without a gap, "
+            f"The mask_classes of {folder / CARD} must name the indices 1, 2, ... without a gap, "
             f"{MAX_CLASSES} at most."
         )
     return ("background", *(names[i] for i in indices))
@@ -188,6 +189,9 @@ def _text(path: Path, most_bytes: int) -> str:
     if path.stat().st_size > most_bytes:
         raise BadInput(f"{path} is larger than {most_bytes >> 20} MiB; split the data set.")
     try:
-        return path.read_text("utf-8-sig")
+        text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is not in UTF-8; save it in that encoding.") from error
+    if "\0" in text:
+        raise BadInput(f"{path} is damaged, it has a NUL byte; save it again.")
+    return text

@@ -185,9 +185,13 @@ def _checked_mask(
 
 def _stated_spacing(record: Record) -> tuple[float, float] | None:
     row_mm, column_mm = (record.labels.get(f"spacing_{axis}_mm") for axis in "yx")
-    if isinstance(row_mm, float) and isinstance(column_mm, float) and min(row_mm, column_mm) > 0:
-        return row_mm, column_mm
-    return None
+    if not (isinstance(row_mm, float) and isinstance(column_mm, float)):
+        return None
+    if not (0 < row_mm < 1e3 and 0 < column_mm < 1e3):
+        raise BadInput(
+            f"{record.id!r} states a pixel spacing of {row_mm:g} x {column_mm:g} mm; correct it."
+        )
+    return row_mm, column_mm
 
 
 def _is_ultrasound(record: Record) -> bool:

@@ -14,6 +14,7 @@ import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +72,10 @@ def mask(path: Path) -> UInt8[np.ndarray, "h w"]:
         BadInput: As for `image`, or the file holds colours or anything but whole numbers 0-254.
     """
     medical = path.suffix.lower() in MEDICAL
-    values = _medical(path)[0] if medical else _picture(path, _indices)
+    values = _medical(path)[0] if medical else _picture(path, partial(_indices, path))
     index = values.astype(np.uint8)
     if not np.array_equal(index, values) or index.max() == 255:
-        raise BadInput(
-            f"The mask {path} holds values that are no class indices 0-254; "
-            "save it as an 8-bit picture with one index per pixel."
-        )
+        raise _no_indices(path)
     return index
 
 
@@ -120,10 +118,17 @@ def _grey(picture: Image.Image) -> Shaped[np.ndarray, "h w"]:
     return np.asarray(picture if deep else picture.convert("L"))
 
 
-def _indices(picture: Image.Image) -> Shaped[np.ndarray, "h w"]:
+def _indices(path: Path, picture: Image.Image) -> Shaped[np.ndarray, "h w"]:
     if len(picture.getbands()) > 1:
-        raise ValueError(picture.mode)
+        raise _no_indices(path)
     return np.asarray(picture)
+
+
+def _no_indices(path: Path) -> BadInput:
+    return BadInput(
+        f"The mask {path} holds values that are no class indices 0-254; "
+        "save it as an 8-bit picture with one index per pixel."
+    )
 
 
 def _medical(path: Path) -> tuple[Shaped[np.ndarray, "h w"], tuple[float, float]]:

@@ -17,7 +17,8 @@ Differs from the paper
 * Priors with zero mass on a class make Eq. 2 infinite; `epsilon` is spread over those classes.
 * Concept logits are scaled by `logit_scale` and sampled at `temperature` 0.5: unscaled, concepts
   stay near uniform and style does the anatomy. `alpha` starts with 0 for the same reason.
-* `beta_independence` keeps styles uncorrelated with the concepts around them; 0 as printed.
+* `beta_independence` keeps styles uncorrelated with the concepts around them; 0 as printed. It
+  teaches the stylizer alone: what the features hold for the concepts is not to be forgotten.
 """
 
 from collections.abc import Mapping, Sequence
@@ -218,7 +219,8 @@ class ConceptVAE(nn.Module):
             name: beta * term for name, beta, term in zip(TERMS, c.beta, terms, strict=True)
         }
         if c.beta_independence:
-            apart = losses.cross_covariance(style, log_p.exp(), window=5)
+            alone = self.style(middle.detach(), concept.detach())
+            apart = losses.cross_covariance(alone, log_p.exp(), window=5)
             weighted["independence"] = c.beta_independence * apart
         return weighted
 

@@ -51,11 +51,11 @@ def png(path: Path) -> str:
     try:
         with Image.open(path, formats=["PNG"]) as image:
             if image.width * image.height > MOST_PIXELS:
-                raise BadInput(f"{path} has more than {MOST_PIXELS} pixels: draw it smaller.")
+                raise BadInput(f"{path} has more than {MOST_PIXELS} pixels; draw it smaller.")
             image.thumbnail((WIDEST_PX, WIDEST_PX * 4))
             return _uri(image)
     except UNREADABLE as error:
-        raise BadInput(f"{path} is no picture that can be read: draw it again.") from error
+        raise BadInput(f"{path} is no picture that can be read; draw it again.") from error
 
 
 def _leaner(encoded: str) -> str:

@@ -3,8 +3,8 @@
 The paper does not say how its kernels were optimised. Here features are standardised per channel on
 the training split, the learning rate falls with the square root of a kernel's inputs, a kernel
 starts from the next smaller one, and a third of its steps go down the cross-entropy first. That is
-convex; the Dice loss alone ends in local minima even where a kernel could be perfect. On random
-features of real frames twice the 300 steps change no loss by more than .002.
+convex; the Dice loss alone ends in local minima even where a kernel could be perfect. On CAMUS,
+with a random and with a trained model, twice the steps change no loss by more than .002.
 """
 
 from collections.abc import Iterator, Sequence

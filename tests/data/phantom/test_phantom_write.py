@@ -7,6 +7,7 @@ from PIL import Image
 
 from septum.contract import BadInput
 from septum.data import manifest, phantom
+from septum.data.prepare import prepare
 
 SIZE = (64, 80)
 
@@ -78,6 +79,27 @@ def test_the_card_names_every_class(tmp_path: Path) -> None:
 
     assert card["mask_classes"]["2"] == "myocardium"
     assert card["modality"] == "US"
+
+
+def test_nobody_is_bad_input_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="0 subjects"):
+        phantom.write(tmp_path / "new", subjects=0, seed=0)
+    assert not (tmp_path / "new").exists()
+
+
+def test_prepared_landmarks_are_as_far_apart_as_the_heart_is_long(tmp_path: Path) -> None:
+    """ED, and no tilt to speak of: the apex is one long axis above the middle of the annulus."""
+    phantom.write(tmp_path / "phantom", subjects=4, seed=0, size=SIZE, phases=("ED",))
+    ready = prepare("phantom", tmp_path, size=(48, 96), cache=tmp_path / "cache")
+
+    for labels in (record.labels for record in ready.records):
+        left, right, apex = (
+            np.array([labels[f"{name}_{axis}_px"] for axis in "yx"], float)
+            for name in ("left_annulus", "right_annulus", "apex")
+        )
+        spacing_mm = np.array([labels["spacing_y_mm"], labels["spacing_x_mm"]], float)
+        long_axis_mm = np.linalg.norm((apex - (left + right) / 2) * spacing_mm)
+        assert long_axis_mm == pytest.approx(float(labels["lv_length_mm"]), rel=0.03)
 
 
 def test_an_unknown_view_is_bad_input_before_anything_is_written(tmp_path: Path) -> None:

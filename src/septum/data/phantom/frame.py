@@ -51,7 +51,8 @@ class Frame:
         valve_box: (x0, y0, x1, y1) in pixels round the aortic valve, where the view shows it.
         valve_open: The aortic valve is more than half open.
         facts: `view`, the name of the `phase` ("" between those of `PHASES`), the place in the
-            `cycle`, volumes in mL, scar, thickness now, and every factor of heart and look.
+            `cycle`, volumes in mL, scar, thickness now, the size of a pixel as `spacing_y_mm` and
+            `spacing_x_mm`, and every factor of heart and look.
     """
 
     image: NDArray[np.uint8]
@@ -95,7 +96,7 @@ def draw(
         landmarks=_landmarks(view, pose, plane, fan, look),
         valve_box=_valve_box(pose, plane, fan) if view in VALVE_VIEWS else None,
         valve_open=pose.aortic > 0.5,
-        facts={"view": view, **_facts(pose, cycle), **_factors(heart), **_factors(look)},
+        facts={"view": view, **_facts(pose, cycle, fan), **_factors(heart), **_factors(look)},
     )
 
 
@@ -113,7 +114,7 @@ def _factors(of: Heart | Look) -> dict[str, str | float]:
     return {k: v if isinstance(v, str) else float(v) for k, v in asdict(of).items()}
 
 
-def _facts(pose: Pose, cycle: float) -> dict[str, str | float]:
+def _facts(pose: Pose, cycle: float, fan: Fan) -> dict[str, str | float]:
     heart = pose.heart
     diastole, systole = pose_at(heart, PHASES["ED"]), pose_at(heart, PHASES["ES"])
     return {
@@ -125,6 +126,8 @@ def _facts(pose: Pose, cycle: float) -> dict[str, str | float]:
         "wall_now_mm": wall_mm(pose),
         "scar_percent": scar_percent(heart),
         "valve_open": float(pose.aortic > 0.5),
+        "spacing_y_mm": 1 / fan.px_per_mm,
+        "spacing_x_mm": 1 / fan.px_per_mm,
     }
 
 

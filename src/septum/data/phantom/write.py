@@ -54,25 +54,29 @@ def write(
         size: Height and width in pixels.
 
     Raises:
-        BadInput: There is no such view or phase.
+        BadInput: There is no such view or phase, or no subject to write.
     """
     if unknown := sorted({*views} - {*VIEWS} | {*phases} - {*PHASES}):
         raise BadInput(
             f"The phantom has no view or phase {unknown[0]!r}; choose views from "
             f"{', '.join(VIEWS)} and phases from {', '.join(PHASES)}."
         )
+    if subjects < 1:
+        raise BadInput(f"A phantom of {subjects} subjects is none; ask for 1 or more.")
     for folder in ("images", "masks"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     rows = [
         _save(root, *case) for k in range(subjects) for case in _cases(k, seed, views, phases, size)
     ]
     (root / "dataset.json").write_text(json.dumps(CARD, indent=2) + "\n", encoding="utf-8")
-    with (root / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+    fresh = root / ".manifest.csv"  # a folder that has its table is whole
+    with fresh.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(
             file, list(dict.fromkeys(k for row in rows for k in row)), restval=""
         )
         table.writeheader()
         table.writerows(rows)
+    fresh.replace(root / "manifest.csv")
 
 
 def _cases(
