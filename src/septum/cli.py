@@ -7,6 +7,7 @@ input with one sentence on stderr, 130 an interruption from the keyboard.
 import io
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Protocol, runtime_checkable
@@ -338,20 +339,30 @@ COMMANDS: Any = (
 )
 
 
+CONFIG = (
+    tyro.conf.FlagCreatePairsOff,
+    tyro.conf.OmitArgPrefixes,
+    tyro.conf.OmitSubcommandPrefixes,
+    tyro.conf.PositionalMetavarFromFieldName,
+)
+
+
 def parse(arguments: Sequence[str] | None = None) -> Command:
     """The command that these words say; ends the process with status 2 where they say none."""
-    return tyro.cli(
-        COMMANDS,
-        prog="septum",
-        args=arguments,
-        description="Interpretable representations of cardiac and ultrasound images.",
-        config=(
-            tyro.conf.FlagCreatePairsOff,
-            tyro.conf.OmitArgPrefixes,
-            tyro.conf.OmitSubcommandPrefixes,
-            tyro.conf.PositionalMetavarFromFieldName,
-        ),
-    )
+    complaint = io.StringIO()
+    try:
+        with redirect_stderr(complaint):
+            return tyro.cli(
+                COMMANDS,
+                prog="septum",
+                args=arguments,
+                description="Interpretable representations of cardiac and ultrasound images.",
+                config=CONFIG,
+            )
+    except SystemExit as stopped:
+        if stopped.code:
+            _stop(show.sentence(complaint.getvalue()))
+        raise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

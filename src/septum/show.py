@@ -1,8 +1,12 @@
 """What commands print, and write beside it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
+
+RULE = "────"
+"""Parts the paragraphs of a box."""
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -34,3 +38,23 @@ def json_file(path: Path, facts: Mapping[str, Any]) -> None:
 
     write_json(path, facts)
     print(path)
+
+
+def sentence(box: str) -> str:
+    r"""What a box of the command line's parser complains about, in one sentence.
+
+    >>> sentence("╭─ Oh ─╮\n│ Missing:       │\n│     --out PATH │\n│ ──── │\n│ Run --help │\n╰──╯")
+    'Missing: --out PATH; see septum --help.'
+    """
+    rows = [row[2:-1].rstrip() for row in box.splitlines() if row.startswith("│")]
+    parts = [part.splitlines() for part in "\n".join(rows).split(RULE)]
+    parts = [[row for row in part if not row.startswith(8 * " ")] for part in parts]
+    said = [" ".join(" ".join(takewhile(bool, _headless(part))).split()) for part in parts]
+    worst = next((part for part in said if part.startswith("Unrecognized")), said[0])
+    choice = [part for part in said if part.startswith("Available")]
+    return "; ".join([worst.rstrip("."), *choice, "see septum --help."])
+
+
+def _headless(part: Sequence[str]) -> Iterator[str]:
+    """Without the end of a rule and the empty lines above the first word."""
+    return dropwhile(lambda row: not row.strip("─ "), part)
