@@ -1,11 +1,12 @@
 """What commands print, and write beside it."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 
-RULE = "────"
+RULE = "[─-]{8,}"
 """Parts the paragraphs of a box."""
 
 
@@ -43,11 +44,13 @@ def json_file(path: Path, facts: Mapping[str, Any]) -> None:
 def sentence(box: str) -> str:
     r"""What a box of the command line's parser complains about, in one sentence.
 
-    >>> sentence("╭─ Oh ─╮\n│ Missing:       │\n│     --out PATH │\n│ ──── │\n│ Run --help │\n╰──╯")
+    >>> sentence("╭─ Oh ─╮\n│ Missing:       │\n│     --out PATH │\n│ ──────── │\n│ More │\n╰──╯")
     'Missing: --out PATH; see septum --help.'
     """
-    rows = [row[2:-1].rstrip() for row in box.splitlines() if row.startswith("│")]
-    parts = [part.splitlines() for part in "\n".join(rows).split(RULE)]
+    lines = box.splitlines()
+    inner = lines[1:-1] if lines[0].startswith("╭") else lines[2:]  # a box without a border
+    rows = [line.rstrip("│ ")[2:] for line in inner]
+    parts = [part.splitlines() for part in re.split(RULE, "\n".join(rows))]
     parts = [[row for row in part if not row.startswith(8 * " ")] for part in parts]
     said = [" ".join(" ".join(takewhile(bool, _headless(part))).split()) for part in parts]
     worst = next((part for part in said if part.startswith("Unrecognized")), said[0])
@@ -56,5 +59,5 @@ def sentence(box: str) -> str:
 
 
 def _headless(part: Sequence[str]) -> Iterator[str]:
-    """Without the end of a rule and the empty lines above the first word."""
-    return dropwhile(lambda row: not row.strip("─ "), part)
+    """Without the empty lines above the first word."""
+    return dropwhile(lambda row: not row, part)
