@@ -36,8 +36,10 @@ def tiny_models() -> Iterator[None]:
     """Every registered model trains for two steps on tiny images."""
     with pytest.MonkeyPatch.context() as patch:
         for name, paper in MODELS.items():
-            small = paper.sizes["small"]
-            recipe = replace(small.recipe, steps=2, batch_size=4, image_size=(64, 96))
-            sizes = {**paper.sizes, "small": replace(small, recipe=recipe)}
+            short = {"steps": 2, "batch_size": 4, "image_size": (64, 96)}
+            sizes = {
+                key: replace(size, recipe=replace(size.recipe, **short))
+                for key, size in paper.sizes.items()
+            }
             patch.setitem(MODELS, name, replace(paper, sizes=sizes))
         yield

@@ -44,7 +44,7 @@ class Demo:
     """Folder for all of it; a demo that was stopped goes on in it."""
     subjects: int = 60
     """Hearts to draw."""
-    size: str = "small"
+    size: str = "demo"
     """Size of the model."""
     steps: int | None = None
     """Training steps, instead of those of the recipe."""

@@ -38,4 +38,4 @@ def test_rows_come_with_runs_and_evaluations(phantom_root, tmp_path, monkeypatch
     assert [row["variant"] for row in rows] == ["as it is", "cold"]
     assert all("n = " in row["map5/mean"] for row in rows)
     assert read_header(tmp_path / "out" / "cold")["config"]["temperature"] == 1.0
-    assert (tmp_path / "out" / "cold" / "evaluate" / "segment" / "metrics.json").is_file()
+    assert (tmp_path / "out" / "cold" / "segment" / "metrics.json").is_file()

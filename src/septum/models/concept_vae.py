@@ -17,6 +17,7 @@ Differs from the paper
 * Priors with zero mass on a class make Eq. 2 infinite; `epsilon` is spread over those classes.
 * Concept logits are scaled by `logit_scale` and sampled at `temperature` 0.5: unscaled, concepts
   stay near uniform and style does the anatomy. `alpha` starts with 0 for the same reason.
+* The mirror's concepts are sharpened (`teacher_temperature`) before they teach.
 * `beta_independence` keeps styles uncorrelated with the concepts around them; 0 as printed. It
   teaches the stylizer alone: what the features hold for the concepts is not to be forgotten.
 """
@@ -61,7 +62,7 @@ class ConceptVAEConfig:
     """Factor on the concept logits."""
     temperature: float = 0.5
     """Of the Gumbel-softmax (Eq. 1)."""
-    teacher_temperature: float = 1.0
+    teacher_temperature: float = 0.5
     """Of the mirror's concepts as the target of L_cc; below 1 they are sharpened."""
     epsilon: float = 1e-3
     """Mass of the forbidden classes of a prior."""
@@ -71,7 +72,7 @@ class ConceptVAEConfig:
         1.0, 10.0, 20.0, 1.0, 2.0, 1.0, 0.3, 1.0, 0.1,
     )  # fmt: skip
     """Weights of Eq. 3, in its order."""
-    beta_independence: float = 0.05
+    beta_independence: float = 0.02
     """Weight of the correlation between styles and the concepts around them."""
     blur_px: float = 4.0
     """Standard deviation of the blur that takes texture away."""
@@ -367,16 +368,16 @@ PAPER = Paper(
     build=ConceptVAE,
     sizes={
         "demo": Size(
-            config=ConceptVAEConfig(stem=16, middle=(16, 32, 64), blur_px=3.0),
+            config=ConceptVAEConfig(stem=16, middle=(16, 48, 128), blur_px=3.0),
             recipe=Recipe(
-                data="phantom", steps=600, image_size=(192, 240), lr=3e-3, weight_decay=5e-3,
+                data="phantom", steps=600, image_size=(192, 240), lr=2e-3, weight_decay=5e-3,
                 warmup_steps=50, final_lr=0.05,
             ),
         ),
         "small": Size(
-            config=ConceptVAEConfig(stem=16, middle=(16, 32, 64), blur_px=3.5),
+            config=ConceptVAEConfig(stem=16, middle=(16, 48, 128), blur_px=3.5),
             recipe=Recipe(
-                data="camus", steps=6000, lr=3e-3, weight_decay=5e-3, warmup_steps=50,
+                data="camus", steps=3000, lr=2e-3, weight_decay=5e-3, warmup_steps=50,
                 final_lr=0.05,
             ),
         ),
