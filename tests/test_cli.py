@@ -29,7 +29,7 @@ OPTIONS = {
     "train": "--cache --data --out --resume --root --seed --size --steps MODEL",
     "evaluate": "--cache --data --out --root --run --seed --split TASK",
     "bench": "--cache --data --out --root --seed --steps TABLE",
-    "report": "--cache --results --root --split RUNS",
+    "report": "--cache --results --root --split --tables RUNS",
 }
 
 
@@ -174,8 +174,11 @@ def test_evaluate_and_report(septum, images, run, capsys):
     }
     assert said["metrics"].keys() >= {"map5/mean", "floor/map5/mean", "map5_strict/mean"}
     assert said["metrics"]["map5/mean"].keys() == {"value", "low", "high", "unit", "n"}
-    assert septum("report", run) == 0
-    assert "ConceptVAE" in (run / "report.html").read_text()
+    table = run / "what_was_measured.json"
+    table.write_text(json.dumps({"rows": [{"variant": "taken back", "loss": 0.25}]}))
+    assert septum("report", run, "--tables", table) == 0
+    page = (run / "report.html").read_text()
+    assert all(word in page for word in ("ConceptVAE", "What was measured", "taken back"))
 
 
 def test_a_run_opens_as_it_was_trained(run):

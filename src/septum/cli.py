@@ -271,6 +271,8 @@ class WriteReport:
     """The run folders."""
     results: tuple[Path, ...] = ()
     """Folders that `septum evaluate` wrote for one RUN; by default those in RUN/evaluate."""
+    tables: tuple[Path, ...] = ()
+    """Files that `septum bench` wrote; each becomes a table of the page."""
     split: str = "val"
     """The split whose images are shown: train, val, test or all."""
     root: Path | None = None
@@ -289,29 +291,13 @@ class WriteReport:
 
     def _write(self, folder: Path) -> None:
         from septum import runs
-        from septum.report import page
+        from septum.report import trained
 
         run = runs.load(folder)
         names, root = runs.noted_images(folder)
         images = Images(data=tuple(names), root=self.root or root, cache=self.cache)
         samples = images.prepared(run.recipe.image_size).split(self.split)
-        header = {
-            "title": f"{run.paper.title} on {run.data}",
-            "summary": run.paper.cite,
-            "size": run.size,
-            "steps": run.recipe.steps,
-            "seed": run.seed,
-        }
-        out = folder / "report.html"
-        page.write(
-            folder,
-            model=run.model,
-            samples=samples,
-            header=header,
-            out=out,
-            evaluations=self.results,
-        )
-        print(out)
+        print(trained.write(run, samples, evaluations=self.results, measured=self.tables))
 
 
 @runtime_checkable

@@ -146,6 +146,13 @@ def test_rows_of_an_ablation_are_read(tmp_path):
     assert tables.rows(tmp_path / "a.json") == rows
 
 
+def test_rows_of_a_measured_table_are_read(tmp_path):
+    rows = [{"variant": "as it is", "steps": 300.0}]
+    (tmp_path / "a.json").write_text(json.dumps({"table": "ablation", "rows": rows}))
+
+    assert tables.rows(tmp_path / "a.json") == rows
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '[{"a": [1]}]', '[{"a": null}]'])
 def test_what_is_no_list_of_rows_is_refused(tmp_path, text):
     (tmp_path / "a.json").write_text(text)

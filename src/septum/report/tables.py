@@ -125,7 +125,7 @@ def tables(evaluation: Evaluation) -> list[Table]:
 
 
 def rows(path: Path) -> list[Mapping[str, Label]]:
-    """A table from a JSON list of objects, each a row by column name.
+    """A table from a JSON list of objects, each a row by column name; alone or as `rows`.
 
     Raises:
         BadInput: If the file holds anything else.
@@ -133,6 +133,7 @@ def rows(path: Path) -> list[Mapping[str, Label]]:
     wanted = f"{path} is no JSON list of rows; each is an object of texts and numbers by column."
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
+        said = said.get("rows") if isinstance(said, dict) else said
     except (OSError, ValueError) as error:
         raise BadInput(wanted) from error
     if not isinstance(said, list) or not all(isinstance(row, dict) for row in said):
