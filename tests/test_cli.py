@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from septum import bench, checkpoint, cli, runs, show
+from septum import bench, checkpoint, cli, runs
 from septum.models import MODELS
 from septum.tasks import TASKS
 
@@ -138,11 +138,6 @@ def test_a_complaint_is_one_sentence(capsys):
     assert (
         capsys.readouterr().err == "septum: Unrecognized options: --stepz 3; see septum --help.\n"
     )
-
-
-def test_a_complaint_is_one_sentence_on_a_terminal_without_unicode():
-    plain = " Value error \n -------- \n  Wrong: 3. \n        \n  And more. \n  ---------\n  Help"
-    assert show.sentence(plain) == "Wrong: 3; see septum --help."
 
 
 def test_sketch_prepare_and_audit(septum, tmp_path, capsys):

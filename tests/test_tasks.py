@@ -59,6 +59,9 @@ class Net(nn.Module):
     def after_step(self, progress: float) -> None:
         pass
 
+    def monitors(self, batch: Batch):
+        return {"brightness": batch.image.mean().item()}
+
     def encode(self, image):
         content = self.content(image).softmax(1)
         return Features(content=content, style=None, pooled=content.mean((2, 3)))

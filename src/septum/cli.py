@@ -38,7 +38,7 @@ class Images:
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """From nothing to a page: draw hearts, train ConceptVAE on them, ask it two questions."""
+    """From nothing to a page: draw hearts, train ConceptVAE on them, ask it questions."""
 
     out: Path = Path("septum-demo")
     """Folder for all of it; a demo that was stopped goes on in it."""
@@ -71,7 +71,7 @@ class Demo:
             seed=self.seed,
             resume=True,
         ).run()
-        for task in ("segment", "retrieve"):
+        for task in ("segment", "retrieve", "monitor"):
             out = folder / "evaluate" / task
             Evaluate(task=task, run_folder=folder, images=images, out=out, seed=self.seed).run()
         WriteReport(runs=(folder,), cache=images.cache).run()

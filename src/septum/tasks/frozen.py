@@ -43,6 +43,17 @@ def area_downsampled(
     return F.adaptive_avg_pool2d(one_hot, grid)
 
 
+def moved(batch: Batch, model: nn.Module) -> Batch:
+    """The batch where the parameters of the model lie."""
+    device = device_of(model)
+    return replace(
+        batch,
+        image=batch.image.to(device),
+        sector=None if batch.sector is None else batch.sector.to(device),
+        mask=None if batch.mask is None else batch.mask.to(device),
+    )
+
+
 @torch.no_grad()
 def _features(model: Model, image: Float[Tensor, "b c *t h w"]) -> Features:
     """Features on the CPU; the model is left in the mode it came in."""
@@ -50,7 +61,7 @@ def _features(model: Model, image: Float[Tensor, "b c *t h w"]) -> Features:
         return model.encode(image)
     was_training = model.training
     model.eval()
-    said = model.encode(image.to(_device(model)))
+    said = model.encode(image.to(device_of(model)))
     model.train(was_training)
     return replace(
         said,
@@ -60,6 +71,7 @@ def _features(model: Model, image: Float[Tensor, "b c *t h w"]) -> Features:
     )
 
 
-def _device(model: nn.Module) -> torch.device:
+def device_of(model: nn.Module) -> torch.device:
+    """Where the parameters of the model lie."""
     parameter = next(model.parameters(), None)
     return torch.device("cpu") if parameter is None else parameter.device
