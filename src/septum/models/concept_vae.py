@@ -18,7 +18,6 @@ Differs from the paper
 * Concept logits are scaled by `logit_scale` and sampled at `temperature` 0.5: unscaled, concepts
   stay near uniform and style does the anatomy. `alpha` starts with 0 for the same reason.
 * The mirror's concepts are sharpened (`teacher_temperature`) before they teach.
-* When the model is used, p is averaged over eight shifts of the image by less than a cell.
 * `beta_independence` keeps styles uncorrelated with the concepts around them; 0 as printed. It
   teaches the stylizer alone: what the features hold for the concepts is not to be forgotten.
 """
@@ -43,8 +42,6 @@ from septum.nn.ranks import draw
 
 STRIDE = 16
 """Pixels per grid cell."""
-SHIFTS_PX = tuple((y, x) for r in (2, 6) for y in (-r, r) for x in (-r, r))
-"""Shifts by less than a cell over which concepts are averaged when the model is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,23 +293,20 @@ class ConceptVAE(nn.Module):
             cosine_momentum(self.config.momentum, progress),
         )
 
-    def encode(self, image: Float[Tensor, "b 1 h w"]) -> Features:
-        """Content p, style of the likeliest concepts, and both averaged over the grid.
+    @torch.no_grad()
+    def infer(
+        self, image: Float[Tensor, "b 1 h w"]
+    ) -> tuple[Float[Tensor, "b c hg wg"], Float[Tensor, "b s hg wg"]]:
+        """The probabilities p, and the style of the likeliest concepts; nothing is sampled."""
+        middle = self.middle(self.stem(2 * image - 1))
+        p = self.log_concepts(middle, self.head).exp()
+        return p, self.style(middle, self.embed(one_hot(p)))
 
-        A stride of 16 px aliases: p jumps when the image moves by less than a cell. So it is
-        averaged over `SHIFTS_PX`. Nothing is sampled.
-        """
-        views = [self.p(F.pad(image, (x, -x, y, -y))) for y, x in SHIFTS_PX]
-        content = torch.stack(views).mean(dim=0)
-        style = self.restyle(image, one_hot(content))
+    def encode(self, image: Float[Tensor, "b 1 h w"]) -> Features:
+        """Content p, style of the likeliest concepts, and both averaged over the grid."""
+        content, style = self.infer(image)
         pooled = torch.cat([content, style], dim=1).mean(dim=(2, 3))
         return Features(content=content, style=style, pooled=pooled)
-
-    @torch.no_grad()
-    def p(self, image: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b c hg wg"]:
-        """Concept probabilities (Eq. 1)."""
-        middle = self.middle(self.stem(2 * image - 1))
-        return self.log_concepts(middle, self.head).exp()
 
     @torch.no_grad()
     def decode(
@@ -336,12 +330,12 @@ class ConceptVAE(nn.Module):
     @torch.no_grad()
     def monitors(self, batch: Batch) -> Mapping[str, float]:
         """Health of concepts and styles on one batch; entropies in nats, shares in [0, 1]."""
-        p, inside = self.p(batch.image), grid_sector(batch)
-        y = one_hot(p)
+        p, style = self.infer(batch.image)
+        y, inside = one_hot(p), grid_sector(batch)
         entropy = losses.mean_where(-torch.xlogy(p, p).sum(dim=1), inside[:, 0])
         share = losses.prevalence(p, inside)
         spread = -torch.xlogy(share, share).sum()
-        _, cov = losses.moments(self.restyle(batch.image, y))
+        _, cov = losses.moments(style)
         wrong = (cov - torch.eye(len(cov), device=cov.device)).abs().mean()
         return {
             "usage_perplexity": float(spread.exp()),
