@@ -1,6 +1,7 @@
 """A toy model, and what the tests of training run in processes of their own.
 
 train_worker.py fit RUN STEPS      train the toy; as one of several where RANK is set
+train_worker.py concepts RUN STEPS the same with a small ConceptVAE
 train_worker.py kill DIR TRIALS    train in children that are killed, resume, compare
 """
 
@@ -25,6 +26,7 @@ from torch import Tensor, nn
 
 from septum import train
 from septum.contract import Batch, Features, Phase, Recipe, Terms
+from septum.models.concept_vae import ConceptVAE, ConceptVAEConfig
 from septum.nn.ranks import count, draw, global_sum
 
 RECIPE = Recipe(
@@ -100,12 +102,17 @@ def toy() -> Toy:
     return Toy()
 
 
-def batches(start: int) -> Iterator[Batch]:
+def concept_vae() -> ConceptVAE:
+    torch.manual_seed(0)
+    return ConceptVAE(ConceptVAEConfig(stem=4, middle=(4, 4, 8), alpha=(0.1, 1.0, 1.0, 0.5)))
+
+
+def batches(start: int, *, side: int = 8) -> Iterator[Batch]:
     """The rows of this process; batch i depends on i alone."""
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     rows = RECIPE.batch_size // world
     for i in range(start, 10**9):
-        image = np.random.default_rng(i).random((RECIPE.batch_size, 1, 8, 8), np.float32)
+        image = np.random.default_rng(i).random((RECIPE.batch_size, 1, side, side), np.float32)
         mine = slice(rank * rows, (rank + 1) * rows)
         ids = [f"image-{i}-{row}" for row in range(RECIPE.batch_size)][mine]
         yield Batch(image=torch.from_numpy(image)[mine], ids=ids)
@@ -168,9 +175,12 @@ def kill(folder: Path, trials: int) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     what, where, number = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    each = {"recipe": replace(RECIPE, steps=number), "every": train.Every(log=1, monitor=1, save=1)}
     if what == "fit":
-        fit(
-            where, recipe=replace(RECIPE, steps=number), every=train.Every(log=1, monitor=1, save=1)
-        )
+        fit(where, **each)
+    elif what == "concepts":
+        # at a high rate a sampled concept may flip by rounding, and the runs part
+        each["recipe"] = replace(each["recipe"], lr=1e-4)
+        fit(where, model=concept_vae(), load=partial(batches, side=64), **each)
     else:
         kill(where, number)
