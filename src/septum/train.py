@@ -33,6 +33,7 @@ from torch import distributed as dist
 from septum import __version__, checkpoint
 from septum.contract import BadInput, Batch, Model, Monitors, Phase, Recipe, Terms
 from septum.nn.allocator import keep_freed_memory
+from septum.nn.device import on
 
 Line = Mapping[str, Any]
 Show = Callable[[Line], None]
@@ -165,7 +166,7 @@ class Updates:
             BadInput: One of them is not finite; its phase has not been updated.
         """
         torch.manual_seed(_noise_seed(self._seed, step))
-        batch = _on(self.fabric.device, batch)
+        batch = _placed(self.fabric.device, batch)
         values: dict[str, float] = {}
         for phase in self.phases:
             values |= self._update(phase, step, batch)
@@ -177,7 +178,7 @@ class Updates:
         if not isinstance(self.model, Monitors):
             return {}
         with self.fabric.autocast():
-            found = self.model.monitors(_on(self.fabric.device, batch))
+            found = self.model.monitors(_placed(self.fabric.device, batch))
         means = self._means(torch.tensor([*found.values()], device=self.fabric.device))
         return {
             f"monitor/{name}": value if math.isfinite(value) else None
@@ -332,15 +333,11 @@ def _channels_last(model: nn.Module) -> nn.Module:
     return model
 
 
-def _on(device: torch.device, batch: Batch) -> Batch:
+def _placed(device: torch.device, batch: Batch) -> Batch:
+    """The batch on its device, its images in the layout of the kernels."""
+    moved = on(batch, device)
     form = torch.channels_last if batch.image.ndim == 4 else torch.contiguous_format
-    return replace(
-        batch,
-        image=batch.image.to(device, memory_format=form),
-        sector=None if batch.sector is None else batch.sector.to(device),
-        mask=None if batch.mask is None else batch.mask.to(device),
-        labels={name: value.to(device) for name, value in batch.labels.items()},
-    )
+    return replace(moved, image=moved.image.contiguous(memory_format=form))
 
 
 @contextmanager

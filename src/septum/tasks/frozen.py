@@ -43,17 +43,6 @@ def area_downsampled(
     return F.adaptive_avg_pool2d(one_hot, grid)
 
 
-def moved(batch: Batch, model: nn.Module) -> Batch:
-    """The batch where the parameters of the model lie."""
-    device = device_of(model)
-    return replace(
-        batch,
-        image=batch.image.to(device),
-        sector=None if batch.sector is None else batch.sector.to(device),
-        mask=None if batch.mask is None else batch.mask.to(device),
-    )
-
-
 @torch.no_grad()
 def _features(model: Model, image: Float[Tensor, "b c *t h w"]) -> Features:
     """Features on the CPU; the model is left in the mode it came in."""

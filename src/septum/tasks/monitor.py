@@ -14,7 +14,8 @@ from torch import nn
 
 from septum.contract import BadInput, Label, Metric, Model, Monitors, Record, Report, Samples
 from septum.metrics.interval import mean_by_subject
-from septum.tasks.frozen import moved
+from septum.nn.device import on
+from septum.tasks.frozen import device_of
 
 GROUPS = 10
 """Sets of images; fewer where there are fewer subjects."""
@@ -56,7 +57,7 @@ def grouped(records: Sequence[Record], seed: int) -> list[list[int]]:
 def _found(model: Monitors, test: Samples, places: Sequence[int]) -> dict[str, float]:
     batch = test.batch(list(places))
     assert isinstance(model, nn.Module)
-    return dict(model.monitors(moved(batch, model)))
+    return dict(model.monitors(on(batch, device_of(model))))
 
 
 def _metric(
