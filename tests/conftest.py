@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from septum.baselines import BASELINES
 from septum.data import phantom
 from septum.models import MODELS
 
@@ -33,13 +34,14 @@ def phantom_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tiny_models() -> Iterator[None]:
-    """Every registered model trains for two steps on tiny images."""
+    """Every registered model and baseline trains for two steps on tiny images."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, paper in MODELS.items():
-            short = {"steps": 2, "batch_size": 4, "image_size": (64, 96)}
-            sizes = {
-                key: replace(size, recipe=replace(size.recipe, **short))
-                for key, size in paper.sizes.items()
-            }
-            patch.setitem(MODELS, name, replace(paper, sizes=sizes))
+        for registry in (MODELS, BASELINES):
+            for name, paper in registry.items():
+                short = {"steps": 2, "batch_size": 4, "image_size": (64, 96)}
+                sizes = {
+                    key: replace(size, recipe=replace(size.recipe, **short))
+                    for key, size in paper.sizes.items()
+                }
+                patch.setitem(registry, name, replace(paper, sizes=sizes))
         yield

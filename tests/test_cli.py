@@ -23,11 +23,11 @@ pytestmark = pytest.mark.usefixtures("tiny_models")
 OPTIONS = {
     "demo": "--out --seed --size --steps --subjects",
     "data list": "",
-    "data prepare": "--cache --data --image-size --root",
+    "data prepare": "--cache --data --image-size --only --root",
     "data audit": "--data --out --root",
     "data sketch": "--out NAME",
-    "train": "--cache --data --out --resume --root --seed --size --steps MODEL",
-    "evaluate": "--cache --data --out --root --run --seed --split TASK",
+    "train": "--cache --data --only --out --resume --root --seed --size --steps MODEL",
+    "evaluate": "--cache --data --only --out --root --run --seed --split TASK",
     "bench": "--cache --data --out --root --seed --steps TABLE",
     "report": "--cache --results --root --split --tables RUNS",
 }

@@ -144,6 +144,7 @@ class Recipe:
         warmup_steps: Steps over which the learning rate rises linearly from 0.
         final_lr: Share of `lr` left at the last step (cosine decay); 1 keeps it constant.
         clip_norm: Largest gradient norm of a phase; 0 leaves gradients alone.
+        optimiser: `adamw`, or `lars` for large batches.
         precision: `bf16` autocast or `fp32`.
     """
 
@@ -156,6 +157,7 @@ class Recipe:
     warmup_steps: int = 0
     final_lr: float = 1.0
     clip_norm: float = 0.0
+    optimiser: str = "adamw"
     precision: str = "bf16"
 
 

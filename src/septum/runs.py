@@ -18,11 +18,12 @@ from torch import nn
 
 from septum import checkpoint
 from septum.baselines import BASELINES
-from septum.contract import BadInput, Batch, Model, Paper, Recipe, Report, Size
+from septum.contract import BadInput, Batch, Model, Paper, Recipe, Record, Report, Size
+from septum.data.limits import Limits, allows
 from septum.data.loader import batches
 from septum.data.prepared import Prepared
 from septum.models import MODELS
-from septum.tasks import TASKS
+from septum.tasks import TASKS, WITHOUT_FLOOR
 from septum.tasks.write import with_floor, write
 from septum.train import fit
 
@@ -40,6 +41,7 @@ class Run:
     Attributes:
         name: Of the model, as in the registry.
         data: Names of the data sets it was trained on, joined by `+`.
+        limits: Labels that chose the images among them.
         model: With its trained weights, in evaluation mode.
     """
 
@@ -47,6 +49,7 @@ class Run:
     name: str
     size: str
     data: str
+    limits: Limits
     seed: int
     paper: Paper
     config: Any
@@ -110,7 +113,13 @@ def train(
     height, width = samples.batch([0]).image.shape[-2:]
     recipe = replace(chosen.recipe, image_size=(height, width))
     config = replace(chosen.config, **(changes or {}))
-    header = {"model": name, "size": size, "config": asdict(config), "data": images.name}
+    header = {
+        "model": name,
+        "size": size,
+        "config": asdict(config),
+        "data": images.name,
+        "only": {label: list(values) for label, values in images.limits.items()},
+    }
 
     def from_step(start: int) -> Iterator[Batch]:
         rank, ranks = _place()
@@ -134,6 +143,7 @@ def load(folder: Path, *, device: str = "cpu") -> Run:
     try:
         name, size, seed = header["model"], header["size"], header["seed"]
         data, config, recipe = header["data"], header["config"], header["recipe"]
+        limits = header["only"]
     except KeyError as error:
         raise BadInput(
             f"{folder / checkpoint.CONFIG} does not say the {error}; restore it."
@@ -150,6 +160,7 @@ def load(folder: Path, *, device: str = "cpu") -> Run:
         name=name,
         size=size,
         data=data,
+        limits=limits,
         seed=seed,
         paper=paper(name),
         config=config,
@@ -176,11 +187,26 @@ def evaluate(
         BadInput: There is no such task or split, or the images do not have what it needs.
     """
     ask = choose(TASKS, task, "task")
-    learn, test = images.split("train"), images.split(split)
-    said = ask(run.model, learn, test, seed)
-    report = with_floor(said, ask(floor(run), learn, test, seed))
+    asked = told(run, images)
+    learn, test = asked.split("train"), asked.split(split)
+    report = ask(run.model, learn, test, seed)
+    if task not in WITHOUT_FLOOR:
+        report = with_floor(report, ask(floor(run), learn, test, seed))
     write(report, out, task=task, model=run.name, data=images.name, split=split, seed=seed)
     return report
+
+
+def told(run: Run, images: Prepared) -> Prepared:
+    """The images with the label `known`: `yes` for the kind the run was trained on, else `no`.
+
+    A data set that states the label itself is believed.
+    """
+    return replace(images, records=[_told(run, record) for record in images.records])
+
+
+def _told(run: Run, record: Record) -> Record:
+    known = record.labels.get("data") in run.data.split("+") and allows(run.limits, record)
+    return replace(record, labels={"known": "yes" if known else "no", **record.labels})
 
 
 def restored(default: Any, said: Any, folder: Path) -> Any:

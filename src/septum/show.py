@@ -28,7 +28,8 @@ def metrics(report: Any) -> None:
     rows = [
         (name, f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}", m.n, m.unit, untrained)
         for name, m in own.items()
-        for untrained in [f"{report.metrics[floor + name].value:.3f}"]
+        for known in [report.metrics.get(floor + name)]
+        for untrained in [f"{known.value:.3f}" if known else ""]
     ]
     table(("metric", "value", "95 % interval", "n", "unit", "untrained"), rows)
 

@@ -34,6 +34,7 @@ from septum import __version__, checkpoint
 from septum.contract import BadInput, Batch, Model, Monitors, Phase, Recipe, Terms
 from septum.nn.allocator import keep_freed_memory
 from septum.nn.device import on
+from septum.nn.lars import LARS
 
 Line = Mapping[str, Any]
 Show = Callable[[Line], None]
@@ -316,13 +317,16 @@ def _fabric(recipe: Recipe, *, several_phases: bool) -> Fabric:
 
 
 def _optimiser(phase: Phase, recipe: Recipe) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
-        phase.parameters,
-        lr=recipe.lr,
-        betas=phase.betas,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
+    decay = recipe.weight_decay
+    match recipe.optimiser:
+        case "adamw":
+            return torch.optim.AdamW(
+                phase.parameters, lr=recipe.lr, betas=phase.betas, weight_decay=decay, fused=True
+            )
+        case "lars":
+            return LARS(phase.parameters, lr=recipe.lr, weight_decay=decay)
+        case other:
+            raise BadInput(f"The recipe asks for the optimiser {other}; use adamw or lars.")
 
 
 def _channels_last(model: nn.Module) -> nn.Module:

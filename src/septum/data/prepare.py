@@ -90,6 +90,7 @@ def _join(parts: Sequence[Prepared]) -> Prepared:
             for part in parts
             for r in part.records
         ],
+        places=np.arange(sum(len(part.records) for part in parts)),
         images=join([part.images for part in parts]),
         sectors=join([part.sectors for part in parts]),
         masks=join(masks) if agree else None,
@@ -107,7 +108,8 @@ def _open(folder: Path, name: str, classes: Sequence[str]) -> Prepared:
     return Prepared(
         name=name,
         classes=classes,
-        records=records,
+        records=[replace(r, labels={**r.labels, "data": name}) for r in records],
+        places=np.arange(len(records)),
         images=images,
         sectors=sectors,
         masks=masks if len(masks) else None,

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Float32, Int, UInt8
 from torch import Tensor
 
 from septum.contract import BadInput, Batch, Record
+from septum.data.limits import Limits, allows, refuse_empty
 from septum.data.shards import Frames
 from septum.data.split import SPLITS
 
@@ -20,17 +21,33 @@ class Prepared:
     """One data set, or several joined, at one size.
 
     Attributes:
-        records: One per frame; every one has a split, points are in prepared pixels, and
-            `spacing_y_mm`, `spacing_x_mm` tell the size of a prepared pixel where it is known.
+        records: One per image; every one has a split and its data set as the label `data`, points
+            are in prepared pixels, and `spacing_y_mm`, `spacing_x_mm` tell the size of a prepared
+            pixel where it is known.
+        places: Frame of every record.
+        limits: Labels that the records were chosen by.
         masks: Class indices, 255 where a record has no mask; None where no record has one.
     """
 
     name: str
     classes: Sequence[str]
     records: Sequence[Record]
+    places: Int[np.ndarray, " n"]
     images: Frames
     sectors: Frames
     masks: Frames | None
+    limits: Limits = field(default_factory=dict[str, Sequence[str]])
+
+    def limited(self, limits: Limits) -> "Prepared":
+        """The images whose labels have these values; all of them where no label is named.
+
+        Raises:
+            BadInput: There is none.
+        """
+        refuse_empty(limits, self.records)
+        kept = [i for i, record in enumerate(self.records) if allows(limits, record)]
+        records, places = [self.records[i] for i in kept], self.places[kept]
+        return replace(self, records=records, places=places, limits={**self.limits, **limits})
 
     def split(self, name: str) -> "Subset":
         """The samples of `train`, `val`, `test`, or `all`.
@@ -75,7 +92,7 @@ class Subset:
     def batch(self, indices: Sequence[int]) -> Batch:
         """The images at these places of `records`."""
         rows = np.asarray(indices, np.int64)
-        places = self.places[rows]
+        places = self.whole.places[self.places[rows]]
         masks = self.whole.masks
         return Batch(
             image=_intensities(self.whole.images.gather(places))[:, None],

@@ -1,0 +1,128 @@
+"""The commands that look at data sets and prepare them."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Positional, subcommand
+
+from septum import show
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """Where images come from."""
+
+    data: tuple[str, ...]
+    """Names of data sets: folders of ROOT; NAME:LAYOUT names the layout of a folder."""
+    root: Path
+    """Folder that holds one folder per data set."""
+    cache: Path | None = None
+    """Folder for prepared images; by default in the user's cache folder."""
+    only: tuple[str, ...] = ()
+    """Labels that choose among the images: view=4CH, or view=4CH,2CH for either."""
+
+    def prepared(self, size: tuple[int, int]) -> Any:
+        """All of them as one `septum.data.prepared.Prepared` of this height and width in pixels."""
+        from septum.data.limits import parse
+        from septum.data.prepare import prepare_many
+
+        limits = parse(self.only)
+        return prepare_many(self.data, self.root, size=size, cache=self.cache).limited(limits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataList:
+    """List the data sets whose published layout is known."""
+
+    def run(self) -> None:
+        """Print one row per data set."""
+        from septum.data import SOURCES
+
+        rows = [(name, s.title, s.licence, s.url) for name, s in SOURCES.items()]
+        show.table(("name", "data set", "licence", "where"), rows)
+        print("Any other folder is read by its manifest.csv and dataset.json.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataPrepare:
+    """Decode data sets once, so that training and evaluation start at once."""
+
+    images: Images
+    image_size: tuple[int, int] = (224, 224)
+    """Height and width of a prepared image in pixels."""
+
+    def run(self) -> None:
+        """Prepare; print the counts, and write them into the cache."""
+        from septum.data.prepare import default_cache
+        from septum.data.split import SPLITS
+
+        ready = self.images.prepared(self.image_size)
+        counts = {
+            split: {"images": len(found), "subjects": len({r.subject for r in found})}
+            for split in SPLITS
+            if (found := [r for r in ready.records if r.split == split])
+        }
+        rows = [(split, n["images"], n["subjects"]) for split, n in counts.items()]
+        show.table(("split", "images", "subjects"), rows)
+        h, w = self.image_size
+        facts = {"data": ready.name, "image_size": [h, w], "splits": counts}
+        name = ready.name.replace(":", "-")
+        show.json_file((self.images.cache or default_cache()) / f"{name}-{h}x{w}.json", facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataAudit:
+    """Look for leaks, twins, contradictions and broken files in a data set."""
+
+    data: str
+    """Name of the data set: a folder of ROOT; NAME:LAYOUT names the layout of the folder."""
+    root: Path
+    """Folder that holds one folder per data set."""
+    out: Path
+    """Folder for audit.json, audit.txt and contact_sheet.png."""
+
+    def run(self) -> None:
+        """Audit; print the text."""
+        from septum.checkpoint import write_bytes
+        from septum.data import findings
+        from septum.data.audit import audit
+
+        found = audit(self.data, self.root)
+        text = findings.as_text(found)
+        print(text)
+        show.json_file(self.out / "audit.json", findings.as_dict(found))
+        write_bytes(self.out / "audit.txt", text.encode() + b"\n")
+        sheet = io.BytesIO()
+        findings.contact_sheet(found).savefig(sheet, format="png", dpi=150)
+        write_bytes(self.out / "contact_sheet.png", sheet.getvalue())
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSketch:
+    """Write a miniature of a published layout, filled with phantom hearts."""
+
+    name: Positional[str]
+    """Name of the data set."""
+    out: Path
+    """Folder for it: the miniature is OUT/NAME."""
+
+    def run(self) -> None:
+        """Write it."""
+        from septum import runs
+        from septum.data import SOURCES
+
+        folder = self.out / self.name
+        source = runs.choose(SOURCES, self.name, "data set")
+        folder.mkdir(parents=True)
+        source.sketch(folder)
+        print(folder)
+
+
+DATA = (
+    Annotated[DataList, subcommand("list")]
+    | Annotated[DataPrepare, subcommand("prepare")]
+    | Annotated[DataAudit, subcommand("audit")]
+    | Annotated[DataSketch, subcommand("sketch")]
+)

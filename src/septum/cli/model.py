@@ -1,0 +1,165 @@
+"""The commands that train a model, ask it, measure it and show it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from tyro.conf import Positional
+
+from septum import show
+from septum.cli.data import Images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train a model by its recipe."""
+
+    model: Positional[str]
+    """Name of the model."""
+    images: Images
+    out: Path
+    """The run folder."""
+    size: str = "small"
+    """Size of the model: small runs on a CPU in minutes, paper is the published one."""
+    steps: int | None = None
+    """Training steps, instead of those of the recipe."""
+    seed: int = 0
+    """Decides first weights, order of images and every random number."""
+    resume: bool = False
+    """Continue the run in OUT; it ends where it would have ended."""
+
+    def run(self) -> None:
+        """Prepare and train."""
+        from septum import runs
+
+        recipe = runs.sized(self.model, self.size, steps=self.steps).recipe
+        ready = self.images.prepared(recipe.image_size)
+        options: dict[str, Any] = {"size": self.size, "steps": self.steps, "seed": self.seed}
+        runs.train(self.model, ready, self.out, resume=self.resume, **options)
+        if runs.leads():
+            runs.note_images(self.out, self.images.data, self.images.root)
+            print(self.out)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Put a question to a trained, frozen model, and to its untrained floor."""
+
+    task: Positional[str]
+    """Name of the task."""
+    run_folder: Annotated[Path, tyro.conf.arg(name="run")]
+    """The run folder."""
+    images: Images
+    out: Path
+    """Folder for metrics.json, predictions.csv and pictures."""
+    split: str = "val"
+    """The split that is asked about: train, val, test or all."""
+    seed: int = 0
+    """Of the task."""
+
+    def run(self) -> None:
+        """Ask; print the metrics."""
+        from septum import runs
+
+        run = runs.load(self.run_folder, device=runs.device())
+        ready = self.images.prepared(run.recipe.image_size)
+        report = runs.evaluate(run, self.task, ready, self.out, split=self.split, seed=self.seed)
+        show.metrics(report)
+        print(self.out / "metrics.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """Measure a table, side by side with what was published or with the plain way."""
+
+    table: Positional[str]
+    """Name of the table."""
+    out: Path
+    """Folder for its JSON and what lies behind it."""
+    data: tuple[str, ...] = ()
+    """Names of data sets, for a table that needs some."""
+    root: Path | None = None
+    """Folder that holds one folder per data set."""
+    cache: Path | None = None
+    """Folder for prepared images; by default in the user's cache folder."""
+    steps: int | None = None
+    """Training steps of every row, instead of those of the table."""
+    seed: int = 0
+    """Of trainings and tasks."""
+
+    def run(self) -> None:
+        """Measure; print and write the rows."""
+        from septum import checkpoint, runs
+        from septum.bench import TABLES
+        from septum.bench.speed import machine
+        from septum.bench.table import Setting
+        from septum.report import tables
+
+        ask = runs.choose(TABLES, self.table, "table")
+        setting = Setting(
+            out=self.out, data=self.data, prepared=self._prepared, steps=self.steps, seed=self.seed
+        )
+        found, path = ask(setting), self.out / f"{self.table}.json"
+        facts = {"table": self.table, "data": self.data, "seed": self.seed, "machine": machine()}
+        checkpoint.write_json(path, {**facts, "rows": found})
+        for title, rows in tables.measured(path).items():
+            print(f"\n{title}")
+            show.table([*rows[0]], [[*row.values()] for row in rows])
+        print(path)
+        if (self.out / self.table / checkpoint.WEIGHTS).is_file():
+            self._show(self.out / self.table, path)
+
+    def _show(self, folder: Path, path: Path) -> None:
+        """Write the page of the run that bears the name of the table."""
+        from septum import runs
+        from septum.report import trained
+
+        run = runs.load(folder)
+        samples = self._prepared(run.recipe.image_size, self.data[:1]).split("val")
+        print(trained.write(run, samples, measured=[path]))
+
+    def _prepared(self, size: tuple[int, int], names: Sequence[str]) -> Any:
+        from septum.contract import BadInput
+
+        if not names or self.root is None:
+            raise BadInput(f"The table {self.table} needs images; name them by --data and --root.")
+        return Images(data=tuple(names), root=self.root, cache=self.cache).prepared(size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteReport:
+    """Write report.html into run folders: one page each, with no file beside it."""
+
+    runs: Positional[tuple[Path, ...]]
+    """The run folders."""
+    results: tuple[Path, ...] = ()
+    """Folders that `septum evaluate` wrote for one RUN; by default those in RUN/evaluate."""
+    tables: tuple[Path, ...] = ()
+    """Files that `septum bench` wrote; each becomes a table of the page."""
+    split: str = "val"
+    """The split whose images are shown: train, val, test or all."""
+    root: Path | None = None
+    """Folder that holds the data sets, if it is another than at the training."""
+    cache: Path | None = None
+    """Folder for prepared images; by default in the user's cache folder."""
+
+    def run(self) -> None:
+        """Write the pages."""
+        from septum.contract import BadInput
+
+        if self.results and len(self.runs) != 1:
+            raise BadInput("Results belong to one run; give its folder alone with --results.")
+        for folder in self.runs:
+            self._write(folder)
+
+    def _write(self, folder: Path) -> None:
+        from septum import runs
+        from septum.report import trained
+
+        run = runs.load(folder)
+        names, root = runs.noted_images(folder)
+        images = Images(data=tuple(names), root=self.root or root, cache=self.cache)
+        samples = images.prepared(run.recipe.image_size).split(self.split)
+        print(trained.write(run, samples, evaluations=self.results, measured=self.tables))
