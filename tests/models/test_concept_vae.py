@@ -1,5 +1,7 @@
 """ConceptVAE keeps the paper's shapes, fields of view and gradient wiring."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -12,6 +14,7 @@ from septum.models.concept_vae import (
     ConceptVAEConfig,
     grid_sector,
 )
+from septum.nn import augment
 from septum.nn.instance_norm import InstanceNorm
 
 TINY = ConceptVAEConfig(stem=4, middle=(4, 4, 8), embedding=16, beta_independence=1.0)
@@ -205,3 +208,51 @@ def test_a_cell_is_inside_when_half_of_it_is(batch):
     cells = grid_sector(Batch(image=torch.zeros(1, 1, 32, 32), sector=sector))
     assert cells[0, 0].tolist() == [[True, False], [False, False]]
     assert grid_sector(Batch(image=batch.image)).all()
+
+
+def test_content_keeps_the_order_of_the_concepts_and_flattens_them(model, batch):
+    p, _ = model.infer(batch.image)
+    content = model.encode(batch.image).content
+    torch.testing.assert_close(content.sum(dim=1), torch.ones_like(content[:, 0]))
+    ratio = (content[:, :1] / content).log() * TINY.content_temperature
+    torch.testing.assert_close(ratio, (p[:, :1] / p).log(), atol=1e-3, rtol=1e-3)
+
+
+def test_drawing_takes_the_likeliest_concepts(model, batch):
+    features = model.encode(batch.image)
+    hard = model.discretise(features.content)
+    assert not torch.equal(hard, features.content)
+    soft, drawn = (model.decode(c, features.style) for c in (features.content, hard))
+    torch.testing.assert_close(soft, drawn)
+
+
+def test_consistency_at_one_cell_is_the_cross_entropy_of_one_pair_per_image(batch):
+    config = replace(TINY, consistency_everywhere=False)
+    log_p, p_ema = (torch.randn(3, 16, 4, 5).log_softmax(1) for _ in range(2))
+    seen = augment.sample(grid_sector(batch), config.augmentation)
+    pairs = [
+        -(p_ema[b, :, moved[0], moved[1]].exp() * log_p[b, :, cell[0], cell[1]]).sum()
+        for b, (cell, moved) in enumerate(zip(seen.cell, seen.moved, strict=True))
+    ]
+    got = ConceptVAE(config).consistency(log_p, p_ema.exp(), seen, grid_sector(batch))
+    torch.testing.assert_close(got, torch.stack(pairs).mean())
+
+
+def test_consistency_is_least_where_both_agree_after_the_move(model):
+    """Concepts that are moved with the image agree; the same concepts left where they were do not.
+
+    Only whole cells are moved, so that nothing is interpolated.
+    """
+    still = augment.Tracked(
+        linear=torch.eye(2).repeat(3, 1, 1), cell=torch.tensor([[1, 1]] * 3),
+        moved=torch.tensor([[1, 2]] * 3), gamma=torch.ones(3), blur_px=torch.zeros(3),
+    )  # fmt: skip
+    p = torch.randn(3, 16, 4, 5).mul(9).softmax(1)
+    shifted = p.roll(1, dims=3)
+    everywhere = torch.ones(3, 1, 4, 5, dtype=torch.bool)
+    log_p = p.clamp(min=1e-9).log()
+    together = model.consistency(log_p, shifted, still, everywhere)
+    apart = model.consistency(log_p, p, still, everywhere)
+    entropy = -(p * log_p).sum(1)[..., :-1].mean()  # the last column has left the image
+    torch.testing.assert_close(together, entropy, atol=1e-4, rtol=1e-4)
+    assert apart > 3 * together

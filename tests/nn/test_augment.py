@@ -107,3 +107,47 @@ def test_draws_stay_in_their_ranges():
     assert drawn.gamma.max() <= 1.4
     assert drawn.blur_px.max() <= 1.5
     assert 0.45 < (drawn.blur_px > 0).float().mean() < 0.55
+
+
+def test_every_cell_lands_where_its_picture_does():
+    """A dot at the centre of each cell in turn, followed by its centre of mass in the output."""
+    torch.manual_seed(0)
+    h, w = 6, 7
+    drawn = augment.sample(torch.ones(1, 1, h, w, dtype=torch.bool), augment.Ranges())
+    turned = still(1, linear=drawn.linear, moved=torch.tensor([[3, 3]]))
+    landed = (augment.landing(turned, (h, w))[0] + 1) / 2 * torch.tensor([w, h]) * STRIDE - 0.5
+    y, x = torch.meshgrid(
+        torch.arange(h * STRIDE).float(), torch.arange(w * STRIDE).float(), indexing="ij"
+    )
+    for row, column in ((1, 1), (1, 4), (2, 3), (3, 1), (3, 4)):
+        centre = (row + 0.5) * STRIDE - 0.5, (column + 0.5) * STRIDE - 0.5
+        dot = torch.exp(-((y - centre[0]) ** 2 + (x - centre[1]) ** 2) / 18)[None, None]
+        seen = augment.apply(dot, turned, stride=STRIDE)[0, 0]
+        mass = seen / seen.sum()
+        at = torch.stack([(mass * x).sum(), (mass * y).sum()])
+        torch.testing.assert_close(at, landed[row, column], atol=0.1, rtol=0)
+
+
+def test_nothing_moved_carries_every_cell_to_itself():
+    seen = torch.rand(2, 3, 4, 5)
+    carried, held = augment.carried(seen, augment.landing(still(2), (4, 5)))
+    torch.testing.assert_close(carried, seen)
+    assert held.all()
+
+
+def test_the_tracked_cell_is_carried_without_interpolation():
+    torch.manual_seed(0)
+    drawn = augment.sample(torch.ones(20, 1, 6, 7, dtype=torch.bool), augment.Ranges())
+    seen = torch.rand(20, 3, 6, 7)
+    carried, held = augment.carried(seen, augment.landing(drawn, (6, 7)))
+    tracked = augment.at_tracked(drawn, (6, 7))
+    assert tracked.sum(dim=(1, 2)).eq(1).all()
+    assert held[tracked].all()
+    expected = seen[torch.arange(20), :, drawn.moved[:, 0], drawn.moved[:, 1]]
+    torch.testing.assert_close(carried.movedim(1, -1)[tracked], expected, atol=1e-5, rtol=0)
+
+
+def test_what_leaves_the_image_is_not_held():
+    moved = still(1, cell=torch.tensor([[1, 0]]), moved=torch.tensor([[1, 2]]))
+    _, held = augment.carried(torch.rand(1, 3, 4, 5), augment.landing(moved, (4, 5)))
+    assert held[0].all(dim=0).tolist() == [True, True, True, False, False]

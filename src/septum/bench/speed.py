@@ -60,6 +60,9 @@ def rows(setting: Setting) -> Sequence[Row]:
 def plain_loss(model: ConceptVAE, batch: Batch) -> Tensor:
     """Eq. 3 written down without care: every pass alone, as many as the formula has."""
     c, image, inside = model.config, batch.image, grid_sector(batch)
+    assert model.image_decoder
+    assert model.ema_image_decoder
+    assert model.ema_stem
     seen = augment.sample(inside, c.augmentation)
     with torch.no_grad():
         wanted = model.ema_stem(2 * image - 1)
@@ -82,7 +85,7 @@ def plain_loss(model: ConceptVAE, batch: Batch) -> Tensor:
         F.mse_loss(full, wanted),
         F.mse_loss(bare, wanted_plain),
         losses.whitening(style),
-        losses.consistency(log_p, p_ema, cell=seen.cell, moved=seen.moved),
+        model.consistency(log_p, p_ema, seen, inside),
         model.prior(log_p, inside),
         losses.transitions(y, inside),
     ]

@@ -95,18 +95,13 @@ def moments(
 def consistency(
     log_p: Float[Tensor, "b c h w"],
     target: Float[Tensor, "b c h w"],
-    *,
-    cell: Tensor,
-    moved: Tensor,
+    where: Bool[Tensor, "b h w"],
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of the concepts at `cell` to the teacher's at `moved` (L_cc).
+    """Cross-entropy of the concepts to the teacher's of the same place (L_cc).
 
-    One pair of grid locations per image; its minimum is the teacher's entropy, not 0.
+    Mean over the places that hold; its minimum is the teacher's entropy, not 0.
     """
-    b = torch.arange(len(log_p), device=log_p.device)
-    said = log_p[b, :, cell[:, 0], cell[:, 1]]
-    seen = target[b, :, moved[:, 0], moved[:, 1]]
-    return -(seen * said).sum(dim=1).mean()
+    return mean_where(-(target * log_p).sum(dim=1), where)
 
 
 def transitions(

@@ -18,30 +18,37 @@ Differs from the paper
 * Concept logits are scaled by `logit_scale` and sampled at `temperature` 0.5: unscaled, concepts
   stay near uniform and style does the anatomy. `alpha` starts with 0 for the same reason.
 * The mirror's concepts are sharpened (`teacher_temperature`) before they teach.
+* Content is p at `content_temperature`: it keeps the order of the concepts, and the unlikely ones
+  tell hearts apart. Drawing takes the likeliest.
+* L_cc compares every cell of the sector with the place where it lands in the augmented image, read
+  bilinearly, not one cell alone: on real frames that made concepts better in a fifth of the steps.
 * `beta_independence` keeps styles uncorrelated with the concepts around them; 0 as printed. It
   teaches the stylizer alone: what the features hold for the concepts is not to be forgotten.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import copy
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from septum.contract import Batch, Features, Paper, Phase, Recipe, Size, Terms
+from septum.contract import BadInput, Batch, Features, Paper, Phase, Recipe, Size, Terms
 from septum.losses import concepts as losses
 from septum.nn import augment
-from septum.nn.blocks import Residual, double, relu
+from septum.nn import concept_parts as parts
 from septum.nn.blur import gaussian_blur
-from septum.nn.instance_norm import InstanceNorm
+from septum.nn.frozen import Frozen
 from septum.nn.mirror import cosine_momentum, follow, mirror
 from septum.nn.quantise import gumbel, one_hot, sample_one_hot
 from septum.nn.ranks import draw
 
 STRIDE = 16
 """Pixels per grid cell."""
+TINY = 1e-30
+"""Below every probability that matters, above 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,16 +69,20 @@ class ConceptVAEConfig:
     """Factor on the concept logits."""
     temperature: float = 0.5
     """Of the Gumbel-softmax (Eq. 1)."""
-    teacher_temperature: float = 0.5
+    teacher_temperature: float = 0.7
     """Of the mirror's concepts as the target of L_cc; below 1 they are sharpened."""
+    content_temperature: float = 3.0
+    """Of the concepts that tasks are told: above 1, what else a cell might be shows."""
     epsilon: float = 1e-3
     """Mass of the forbidden classes of a prior."""
     alpha: tuple[float, float, float, float] = (0.0, 1.0, 1.0, 0.5)
     """Weights of Eq. 2: sector, background, sector over the batch, background over the batch."""
     beta: tuple[float, float, float, float, float, float, float, float, float] = (
-        1.0, 10.0, 20.0, 1.0, 2.0, 1.0, 0.3, 1.0, 0.1,
+        1.0, 10.0, 20.0, 1.0, 2.0, 1.0, 0.5, 1.0, 0.1,
     )  # fmt: skip
     """Weights of Eq. 3, in its order."""
+    consistency_everywhere: bool = True
+    """L_cc at every cell of the sector, rather than at the tracked one alone (section 3.2)."""
     beta_independence: float = 0.02
     """Weight of the correlation between styles and the concepts around them."""
     blur_px: float = 4.0
@@ -81,97 +92,32 @@ class ConceptVAEConfig:
     augmentation: augment.Ranges = field(default_factory=augment.Ranges)
 
 
-def _stem(width: int) -> nn.Sequential:
-    """Encoder stem, stride 4, 17 px field of view."""
-    return nn.Sequential(
-        nn.Conv2d(1, width // 2, 3, stride=2, padding=1),
-        InstanceNorm(),
-        relu(),
-        nn.Conv2d(width // 2, width, 3, padding=1),
-        InstanceNorm(),
-        relu(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(width, width, 3, padding=1),
-        InstanceNorm(),
-    )
-
-
-def _image_decoder(width: int) -> nn.Sequential:
-    """Stride 4 to pixels in about [-1, 1]."""
-    return nn.Sequential(
-        relu(),
-        double(width, width),
-        InstanceNorm(),
-        relu(),
-        nn.Conv2d(width, width, 1),
-        InstanceNorm(),
-        relu(),
-        double(width, width // 2),
-        InstanceNorm(),
-        relu(),
-        nn.Conv2d(width // 2, 1, 1),
-    )
-
-
-def _middle(stem: int, widths: tuple[int, int, int]) -> nn.Sequential:
-    """Encoder middle, stride 4 to 16, 293 px field of view."""
-    a, b, c = widths
-    return nn.Sequential(
-        relu(),
-        nn.Conv2d(stem, a, 1),
-        *(Residual(a) for _ in range(3)),
-        nn.MaxPool2d(2),
-        InstanceNorm(),
-        nn.Conv2d(a, b, 1),
-        *(Residual(b) for _ in range(5)),
-        nn.MaxPool2d(2),
-        InstanceNorm(),
-        nn.Conv2d(b, c, 1),
-        *(Residual(c) for _ in range(5)),
-        InstanceNorm(),
-    )
-
-
-def _stylizer(c_in: int, width: int, styles: int) -> nn.Sequential:
-    """Three 1x1 convolutions."""
-    return nn.Sequential(
-        nn.Conv2d(c_in, width, 1), relu(), nn.Conv2d(width, width // 2, 1), relu(),
-        nn.Conv2d(width // 2, styles, 1),
-    )  # fmt: skip
-
-
-def _feature_decoder(latent: int, width: int, stem: int) -> nn.Sequential:
-    """Stride 16 to 4; every location sees 5x5 of the latent grid before it is doubled."""
-    return nn.Sequential(
-        nn.Conv2d(latent, width, 1),
-        Residual(width),
-        Residual(width),
-        InstanceNorm(),
-        relu(),
-        double(width, width // 2),
-        InstanceNorm(),
-        relu(),
-        double(width // 2, stem),
-        InstanceNorm(),
-    )
-
-
 class ConceptVAE(nn.Module):
-    """Describe an image by concepts on a grid and their styles, and draw it again."""
+    """Describe an image by concepts on a grid and their styles, and draw it again.
 
-    def __init__(self, config: ConceptVAEConfig) -> None:
+    A pretrained `encoder`, from images in [-1, 1] to `config.stem` channels at stride 4, may take
+    the place of the stem (section 3): a frozen copy, normed like the stem (`septum.nn.frozen`) and
+    its own mirror. L1 then trains the image decoder alone; the other terms are as before. Where
+    beta 1 to 3 are all 0 there is no image decoder: concepts and styles learn from features
+    (L4, L5), and nothing can be drawn. Such a model is built in Python, trained by
+    `septum.train.fit` and filled again, encoder included, by `septum.checkpoint.load_weights`;
+    `septum.runs.load` builds from the config, which knows no encoder.
+    """
+
+    def __init__(self, config: ConceptVAEConfig, *, encoder: nn.Module | None = None) -> None:
         super().__init__()
         self.config = c = config
         wide = c.middle[-1]
-        self.stem = _stem(c.stem)
-        self.image_decoder = _image_decoder(c.stem)
-        self.middle = _middle(c.stem, c.middle)
+        draws = encoder is None or any(c.beta[:3])
+        self.stem = parts.stem(c.stem) if encoder is None else Frozen(encoder, channels=c.stem)
+        self.image_decoder = parts.image_decoder(c.stem) if draws else None
+        self.middle = parts.middle(c.stem, c.middle)
         self.head = nn.Conv2d(wide, c.concepts, 1)
         self.embedding = nn.Parameter(torch.randn(c.concepts, c.embedding))
-        self.stylizer = _stylizer(wide + c.embedding, wide // 2, c.styles)
-        self.feature_decoder = _feature_decoder(c.embedding + c.styles, wide, c.stem)
-        self.ema_stem = mirror(self.stem)
-        self.ema_image_decoder = mirror(self.image_decoder)
+        self.stylizer = parts.stylizer(wide + c.embedding, wide // 2, c.styles)
+        self.feature_decoder = parts.feature_decoder(c.embedding + c.styles, wide, c.stem)
+        self.ema_stem = mirror(self.stem) if encoder is None else None
+        self.ema_image_decoder = mirror(self.image_decoder) if self.image_decoder else None
         self.ema_middle = mirror(self.middle)
         self.ema_head = mirror(self.head)
 
@@ -209,15 +155,17 @@ class ConceptVAE(nn.Module):
         concept = self.embed(y)
         style = self.style(middle, concept)
         terms = [
-            F.mse_loss(self.image_decoder(stem).float(), 2 * batch.image - 1),
+            *self.autoencoding(batch.image, stem),
             *self.reconstruction(batch.image, targets, concept, style),
             losses.whitening(style),
-            losses.consistency(log_p, p_ema, cell=seen.cell, moved=seen.moved),
+            self.consistency(log_p, p_ema, seen, inside),
             self.prior(log_p, inside),
             losses.transitions(y, inside),
         ]
+        n = len(terms)  # the last n of Eq. 3: without image decoder its first three are not there
         weighted = {
-            name: beta * term for name, beta, term in zip(TERMS, c.beta, terms, strict=True)
+            name: beta * term
+            for name, beta, term in zip(TERMS[-n:], c.beta[-n:], terms, strict=True)
         }
         if c.beta_independence:
             alone = self.style(middle.detach(), concept.detach())
@@ -231,10 +179,19 @@ class ConceptVAE(nn.Module):
     ) -> tuple[Float[Tensor, "b2 f h4 w4"], Float[Tensor, "b c hg wg"]]:
         """Mirror stem of image and blurred image (stacked), mirror concepts of the augmented."""
         views = [image, self.plain(image), augment.apply(image, seen, stride=STRIDE)]
-        stems = self.ema_stem(2 * torch.cat(views) - 1)
+        still = self.stem if self.ema_stem is None else self.ema_stem
+        stems = still(2 * torch.cat(views) - 1)
         targets, augmented = stems.split([2 * len(image), len(image)])
         log_p = self.log_concepts(self.ema_middle(augmented), self.ema_head)
         return targets.float(), F.softmax(log_p / self.config.teacher_temperature, dim=1)
+
+    def autoencoding(
+        self, image: Float[Tensor, "b 1 h w"], stem: Float[Tensor, "b f h4 w4"]
+    ) -> Sequence[Float[Tensor, ""]]:
+        """Image error of the auto-encoder (Eq. 3, beta 1); none without image decoder."""
+        if self.image_decoder is None:
+            return []
+        return [F.mse_loss(self.image_decoder(stem).float(), 2 * image - 1)]
 
     def reconstruction(
         self,
@@ -246,18 +203,33 @@ class ConceptVAE(nn.Module):
         """Image and feature errors, with styles and from concepts alone (Eq. 3, beta 2 to 5).
 
         Both passes run as one batch. The mirror decoder is frozen, yet gradients pass through it.
+        Without image decoder the image errors are not there.
         """
         latent = torch.cat(
             [self.latent(concept, style), self.latent(concept, torch.zeros_like(style))]
         )
         features = self.feature_decoder(latent)
-        drawn = self.ema_image_decoder(features).float()
-        wanted = 2 * torch.cat([image, self.plain(image)]) - 1
+        pairs = [(features.float(), targets)]
+        if self.ema_image_decoder is not None:
+            wanted = 2 * torch.cat([image, self.plain(image)]) - 1
+            pairs.insert(0, (self.ema_image_decoder(features).float(), wanted))
         return [
-            F.mse_loss(a, b)
-            for x, y in ((drawn, wanted), (features.float(), targets))
-            for a, b in zip(x.chunk(2), y.chunk(2), strict=True)
+            F.mse_loss(a, b) for x, y in pairs for a, b in zip(x.chunk(2), y.chunk(2), strict=True)
         ]
+
+    def consistency(
+        self,
+        log_p: Float[Tensor, "b c h w"],
+        p_ema: Float[Tensor, "b c h w"],
+        seen: augment.Tracked,
+        inside: Bool[Tensor, "b 1 h w"],
+    ) -> Float[Tensor, ""]:
+        """L_cc: at every cell of the sector that is still in the augmented image."""
+        grid = (log_p.shape[-2], log_p.shape[-1])
+        target, held = augment.carried(p_ema, augment.landing(seen, grid))
+        if not self.config.consistency_everywhere:
+            held = augment.at_tracked(seen, grid)
+        return losses.consistency(log_p, target, inside[:, 0] & held)
 
     def latent(
         self, concept: Float[Tensor, "b e h w"], style: Float[Tensor, "b s h w"]
@@ -286,12 +258,32 @@ class ConceptVAE(nn.Module):
         return [Phase(name="pretrain", parameters=own, loss=self.loss)]
 
     def after_step(self, progress: float) -> None:
-        """Let the mirrors follow."""
-        follow(
-            [self.ema_stem, self.ema_image_decoder, self.ema_middle, self.ema_head],
-            [self.stem, self.image_decoder, self.middle, self.head],
-            cosine_momentum(self.config.momentum, progress),
+        """Let the mirrors follow; what has no mirror is frozen or not there."""
+        pairs = (
+            (self.ema_stem, self.stem),
+            (self.ema_image_decoder, self.image_decoder),
+            (self.ema_middle, self.middle),
+            (self.ema_head, self.head),
         )
+        momentum = cosine_momentum(self.config.momentum, progress)
+        for still, moving in pairs:
+            if still is not None and moving is not None:
+                follow([still], [moving], momentum)
+
+    def with_concepts(self, kept: Collection[int]) -> "ConceptVAE":
+        """A copy that has these concepts only, in their order, and concept 0, the background.
+
+        The cells of the others fall to the next likeliest; all else is as it was, so that the
+        copy may be used as it is or trained on. `septum.tasks.usage` tells which are needed.
+        """
+        rows = torch.tensor(sorted({0, *kept}), device=self.embedding.device)
+        fewer = copy.deepcopy(self)
+        fewer.zero_grad()
+        fewer.config = replace(self.config, concepts=len(rows))
+        fewer.head.out_channels = fewer.ema_head.out_channels = len(rows)
+        for of in (fewer.embedding, *fewer.head.parameters(), *fewer.ema_head.parameters()):
+            of.data = of.data[rows]
+        return fewer
 
     @torch.no_grad()
     def infer(
@@ -303,8 +295,9 @@ class ConceptVAE(nn.Module):
         return p, self.style(middle, self.embed(one_hot(p)))
 
     def encode(self, image: Float[Tensor, "b 1 h w"]) -> Features:
-        """Content p, style of the likeliest concepts, and both averaged over the grid."""
-        content, style = self.infer(image)
+        """Content p, tempered; style of the likeliest concepts; both averaged over the grid."""
+        p, style = self.infer(image)
+        content = F.softmax(p.clamp(min=TINY).log() / self.config.content_temperature, dim=1)
         pooled = torch.cat([content, style], dim=1).mean(dim=(2, 3))
         return Features(content=content, style=style, pooled=pooled)
 
@@ -312,8 +305,17 @@ class ConceptVAE(nn.Module):
     def decode(
         self, content: Float[Tensor, "b c h w"], style: Float[Tensor, "b s h w"]
     ) -> Float[Tensor, "b 1 h16 w16"]:
-        """Draw concepts in their styles; zero styles draw the blurred image."""
-        features = self.feature_decoder(self.latent(self.embed(content), style))
+        """Draw the likeliest concepts in their styles; zero styles draw the blurred image.
+
+        Raises:
+            BadInput: The model was built without image decoder.
+        """
+        if self.ema_image_decoder is None:
+            raise BadInput(
+                "This model has an encoder of its own and no image decoder, so it draws nothing; "
+                "give one of beta 1 to 3 a weight and train it again."
+            )
+        features = self.feature_decoder(self.latent(self.embed(one_hot(content)), style))
         return ((self.ema_image_decoder(features).float() + 1) / 2).clamp(0, 1)
 
     def discretise(self, content: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:

@@ -83,6 +83,36 @@ def apply(image: Float[Tensor, "b 1 H W"], tracked: Tracked, *, stride: int) -> 
     return gaussian_blur(bright, tracked.blur_px)
 
 
+def landing(tracked: Tracked, grid: tuple[int, int]) -> Float[Tensor, "b h w 2"]:
+    """Where the centre of every grid cell lands in the output: (x, y) in [-1, 1] between edges."""
+    h, w = grid
+    device = tracked.linear.device
+    y, x = torch.meshgrid(
+        torch.arange(h, device=device), torch.arange(w, device=device), indexing="ij"
+    )
+    offset = torch.stack([x, y], dim=2) - tracked.cell.flip(1)[:, None, None]
+    turned = torch.einsum("bij,bhwj->bhwi", tracked.linear, offset.to(tracked.linear.dtype))
+    landed = turned + tracked.moved.flip(1)[:, None, None] + 0.5
+    return 2 * landed / torch.tensor([w, h], device=device) - 1
+
+
+def carried(
+    seen: Float[Tensor, "b c h w"], place: Float[Tensor, "b h w 2"]
+) -> tuple[Float[Tensor, "b c h w"], Bool[Tensor, "b h w"]]:
+    """A map of the output, read bilinearly where the cells of the input landed; and which did.
+
+    At the tracked cell there is nothing to interpolate.
+    """
+    held = (place.abs() <= 1).all(dim=3)
+    return F.grid_sample(seen, place, padding_mode="border", align_corners=False), held
+
+
+def at_tracked(tracked: Tracked, grid: tuple[int, int]) -> Bool[Tensor, "b h w"]:
+    """True at the tracked cell of every image."""
+    place = tracked.cell[:, 0] * grid[1] + tracked.cell[:, 1]
+    return F.one_hot(place, grid[0] * grid[1]).bool().unflatten(1, grid)
+
+
 def _pick(inside: Bool[Tensor, "b 1 h w"], u: Float[Tensor, " b"]) -> Int[Tensor, "b 2"]:
     flat = inside.flatten(1)
     flat = flat | ~flat.any(dim=1, keepdim=True)
