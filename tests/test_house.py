@@ -8,6 +8,8 @@ import pytest
 from importlinter.cli import lint_imports
 
 import septum
+from septum.baselines import BASELINES
+from septum.bench import TABLES
 from septum.data import SOURCES
 from septum.models import MODELS
 from septum.tasks import TASKS
@@ -44,16 +46,16 @@ def test_imports_point_down(capsys):
     assert status == 0, capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", [*MODELS, *SOURCES, *TASKS])
+@pytest.mark.parametrize("name", [*MODELS, *BASELINES, *SOURCES, *TASKS, *TABLES])
 def test_every_entry_of_a_registry_is_documented(name):
     assert any(f"`{name}`" in text or f" {name} " in text for text in map(Path.read_text, DOCS))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, *BASELINES])
 def test_every_model_has_a_page(name):
     page = ROOT / "docs" / "systems" / f"{name}.md"
     assert page.name in (ROOT / "mkdocs.yml").read_text()
-    assert MODELS[name].title in page.read_text()
+    assert {**MODELS, **BASELINES}[name].title in page.read_text()
 
 
 def test_contributing_is_short():

@@ -30,7 +30,7 @@ class Hearts:
                 id=f"{self.split}{i}_{phase}",
                 subject=f"{self.split}{i}",
                 image=Path("none"),
-                labels={"view": "A4C", "phase": phase},
+                labels={"view": "A4C", "phase": phase, "known": "no" if i > 5 else "yes"},
             )
             for i in range(8)
             for phase in ("ED", "ES")
@@ -52,6 +52,7 @@ class Net(nn.Module):
     def __init__(self):
         super().__init__()
         self.content = nn.Conv2d(1, 4, 8, stride=8)
+        self.style = nn.Conv2d(1, 2, 8, stride=8)
 
     def phases(self):
         return ()
@@ -64,7 +65,19 @@ class Net(nn.Module):
 
     def encode(self, image):
         content = self.content(image).softmax(1)
-        return Features(content=content, style=None, pooled=content.mean((2, 3)))
+        return Features(content=content, style=self.style(image), pooled=content.mean((2, 3)))
+
+    def discretise(self, content):
+        return nn.functional.one_hot(content.argmax(1), content.shape[1]).movedim(3, 1).float()
+
+    def restyle(self, image, concepts):  # noqa: ARG002
+        return self.style(image)
+
+    def plain(self, image):
+        return image
+
+    def decode(self, content, style):
+        return (content[:, :1] + style[:, :1]).repeat_interleave(8, 2).repeat_interleave(8, 3)
 
 
 def ask(task: str) -> Report:
@@ -72,7 +85,11 @@ def ask(task: str) -> Report:
     return TASKS[task](Net(), Hearts("train"), Hearts("val"), 0)
 
 
-@pytest.fixture(scope="module", params=TASKS)
+SLOW = {"synthesise", "disentangle", "usage"}
+PARAMS = [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in TASKS]
+
+
+@pytest.fixture(scope="module", params=PARAMS)
 def task(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -90,7 +107,10 @@ def test_the_stand_ins_keep_the_contract():
 def test_every_number_lies_in_its_interval_with_cases_behind_it(answer: Report):
     assert answer.metrics
     for path, metric in answer.metrics.items():
-        assert 0 <= metric.low <= metric.value <= metric.high <= 1, path
+        assert metric.low <= metric.value <= metric.high, path
+        if path.split("/")[0] not in {"dice_gain", "concepts", "error_rise_percent"}:
+            assert metric.low >= 0, path
+            assert metric.high <= 1, path
         assert metric.n > 0, path
 
 
@@ -98,7 +118,8 @@ def test_rows_are_cases_of_the_tested_split(answer: Report):
     ids = {record.id for record in Hearts("val").records}
 
     assert answer.rows
-    assert all(row["id"] in ids for row in answer.rows)
+    cases = [row["id"] in ids for row in answer.rows if "concept" not in row]
+    assert all(cases)
     assert all(
         math.isfinite(v) for row in answer.rows for v in row.values() if isinstance(v, float)
     )

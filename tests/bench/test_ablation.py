@@ -31,11 +31,15 @@ def test_a_variant_changes_the_gradient(name):
 def test_rows_come_with_runs_and_evaluations(phantom_root, tmp_path, monkeypatch, tiny_models):  # noqa: ARG001
     monkeypatch.setattr(ablation, "VARIANTS", {"as it is": {}, "cold": {"temperature": 1.0}})
 
-    def prepared(size):
+    def prepared(size, names):  # noqa: ARG001
         return prepare("phantom", phantom_root, size=size, cache=tmp_path / "cache")
 
-    rows = ablation.rows(Setting(out=tmp_path / "out", prepared=prepared, steps=2))
+    rows = ablation.rows(
+        Setting(out=tmp_path / "out", data=("phantom",), prepared=prepared, steps=2)
+    )
     assert [row["variant"] for row in rows] == ["as it is", "cold"]
     assert all("n = " in row["map5/mean"] for row in rows)
-    assert read_header(tmp_path / "out" / "cold")["config"]["temperature"] == 1.0
-    assert (tmp_path / "out" / "cold" / "segment" / "metrics.json").is_file()
+    assert read_header(tmp_path / "out" / "ablation" / "cold")["config"]["temperature"] == 1.0
+    assert (
+        tmp_path / "out" / "ablation" / "cold" / "evaluate" / "segment" / "metrics.json"
+    ).is_file()

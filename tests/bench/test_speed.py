@@ -32,7 +32,9 @@ def test_the_plain_step_has_the_same_loss_and_gradients():
 def test_every_row_has_an_interval(tmp_path, monkeypatch, tiny_models):  # noqa: ARG001
     for name, value in (("ROUNDS", 1), ("STEPS", 2), ("WARM", 1), ("READS", 5)):
         monkeypatch.setattr(speed, name, value)
-    rows = speed.rows(Setting(out=tmp_path, prepared=lambda _: pytest.fail("needs no images")))
+    rows = speed.rows(
+        Setting(out=tmp_path, data=(), prepared=lambda *_: pytest.fail("needs no images"))
+    )
     assert [row["name"] for row in rows] == [
         "training step, plain",
         "training step",

@@ -3,8 +3,9 @@ import math
 
 import pytest
 
-from septum.contract import BadInput, Metric
+from septum.contract import BadInput
 from septum.report import tables
+from septum.tasks.write import read
 
 
 def number(value, *, width=0.1, unit="1", n=200):
@@ -25,47 +26,6 @@ def values(table):
     }
 
 
-def test_an_evaluation_is_read_with_its_pictures_in_order(tmp_path):
-    folder = evaluation(tmp_path, {"auroc": number(0.75)})
-    for name in ("b.png", "a.png", "c.txt"):
-        (folder / name).write_bytes(b"")
-
-    found = tables.read(folder)
-
-    assert found.metrics == {"auroc": Metric(value=0.75, low=0.65, high=0.85, unit="1", n=200)}
-    assert (found.task, found.data, found.split, found.model) == ("segment", "d", "val", "m")
-    assert [path.name for path in found.pictures] == ["a.png", "b.png"]
-
-
-def test_an_unknown_bound_is_nan(tmp_path):
-    metric = number(1.0) | {"low": None}
-
-    assert math.isnan(tables.read(evaluation(tmp_path, {"mae": metric})).metrics["mae"].low)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "[]",
-        "{}",
-        '{"metrics": []}',
-        '{"metrics": {"a": 1}}',
-        '{"metrics": {"a": {"value": 1}}}',
-    ],
-)
-def test_what_is_no_evaluation_is_refused(tmp_path, text):
-    (tmp_path / "metrics.json").write_text(text)
-
-    with pytest.raises(BadInput, match="evaluate again"):
-        tables.read(tmp_path)
-
-
-def test_a_missing_evaluation_is_refused(tmp_path):
-    with pytest.raises(BadInput, match="cannot be read"):
-        tables.read(tmp_path / "nowhere")
-
-
 def test_names_of_three_parts_make_a_table_of_columns_with_their_floors(tmp_path):
     metrics = {
         "dice_loss/content/k1": number(0.5),
@@ -74,7 +34,7 @@ def test_names_of_three_parts_make_a_table_of_columns_with_their_floors(tmp_path
         "floor/dice_loss/content/k5": number(0.3),
     }
 
-    (table,) = tables.tables(tables.read(evaluation(tmp_path, metrics)))
+    (table,) = tables.tables(read(evaluation(tmp_path, metrics)))
 
     assert (table.title, list(table.columns)) == ("dice_loss", ["content", "style"])
     assert values(table) == {"k1": [0.5, 0.6], "k5": [0.1, None]}
@@ -90,7 +50,7 @@ def test_longer_names_make_a_table_of_their_own(tmp_path):
         "dice_loss/style/k5/left_atrium": number(0.4),
     }
 
-    whole, by_class = tables.tables(tables.read(evaluation(tmp_path, metrics)))
+    whole, by_class = tables.tables(read(evaluation(tmp_path, metrics)))
 
     assert (whole.title, by_class.title) == ("dice_loss", "dice_loss/k5")
     assert list(by_class.columns) == ["content", "style"]
@@ -100,7 +60,7 @@ def test_longer_names_make_a_table_of_their_own(tmp_path):
 def test_shorter_names_have_one_column(tmp_path):
     metrics = {"map5/apex": number(0.5), "map5/mean": number(0.4), "auroc": number(0.7)}
 
-    ranking, other = tables.tables(tables.read(evaluation(tmp_path, metrics)))
+    ranking, other = tables.tables(read(evaluation(tmp_path, metrics)))
 
     assert (ranking.title, list(ranking.columns)) == ("map5", [""])
     assert values(ranking) == {"apex": [0.5], "mean": [0.4]}
@@ -112,15 +72,15 @@ def test_shorter_names_have_one_column(tmp_path):
 def test_the_best_of_a_row_is_the_lowest_loss_or_the_highest_score(tmp_path, head, best):
     metrics = {f"{head}/content/k1": number(0.2), f"{head}/style/k1": number(0.5)}
 
-    (table,) = tables.tables(tables.read(evaluation(tmp_path, metrics)))
+    (table,) = tables.tables(read(evaluation(tmp_path, metrics)))
 
     assert [cell.best for cell in table.rows["k1"]] == best
 
 
 def test_headlines_are_the_chosen_names_or_the_first(tmp_path):
     metrics = {"dice_loss/style/k5": number(0.3), "dice_loss/content/k5": number(0.1)}
-    chosen = tables.headlines(tables.read(evaluation(tmp_path / "a", metrics)))
-    first = tables.headlines(tables.read(evaluation(tmp_path / "b", {"r2": number(0.5)})))
+    chosen = tables.headlines(read(evaluation(tmp_path / "a", metrics)))
+    first = tables.headlines(read(evaluation(tmp_path / "b", {"r2": number(0.5)})))
 
     assert [line.name for line in chosen] == ["dice_loss/content/k5", "dice_loss/style/k5"]
     assert [line.name for line in first] == ["r2"]
@@ -129,7 +89,7 @@ def test_headlines_are_the_chosen_names_or_the_first(tmp_path):
 def test_the_scale_of_a_headline_holds_both_intervals(tmp_path):
     metrics = {"mae": number(2.0, unit="%"), "floor/mae": number(4.0, width=1.0, unit="%")}
 
-    (line,) = tables.headlines(tables.read(evaluation(tmp_path, metrics)))
+    (line,) = tables.headlines(read(evaluation(tmp_path, metrics)))
 
     assert line.lower_is_better
     assert line.top == pytest.approx(1.05 * 5.0)
@@ -159,3 +119,39 @@ def test_what_is_no_list_of_rows_is_refused(tmp_path, text):
 
     with pytest.raises(BadInput, match="no JSON list of rows"):
         tables.rows(tmp_path / "a.json")
+
+
+def numbers(table, model, metric, value, published=""):
+    row = {"table": table, "data": "d", "model": model, "metric": metric, "value": value}
+    return row | {"low": value - 0.1, "high": value + 0.1, "n": 7, "published": published}
+
+
+def test_rows_of_one_number_become_tables_with_the_models_beside_one_another():
+    found = tables.beside(
+        [
+            numbers("Table 1", "A", "map5", 0.5, 0.25),
+            numbers("Table 1", "B", "map5", 0.25),
+            numbers("Table 1", "A", "dice", 0.75),
+            numbers("Table 2", "A", "dice", 0.125),
+        ]
+    )
+    assert list(found) == ["Table 1 (d)", "Table 2 (d)"]
+    first = {"metric": "map5", "n": 7, "A": "0.500 (0.400 to 0.600)"}
+    assert found["Table 1 (d)"] == [
+        {**first, "B": "0.250 (0.150 to 0.350)", "A, paper": "0.250"},
+        {"metric": "dice", "n": 7, "A": "0.750 (0.650 to 0.850)", "B": "", "A, paper": ""},
+    ]
+
+
+def test_more_models_than_metrics_stand_one_below_the_other():
+    (table,) = tables.beside([numbers("T", model, "map5", 0.5) for model in "ABC"]).values()
+    assert [row["model"] for row in table] == ["A", "B", "C"]
+    assert {row["map5"] for row in table} == {"0.500 (0.400 to 0.600)"}
+
+
+def test_a_measured_file_holds_one_table_or_several(tmp_path):
+    path = tmp_path / "speed.json"
+    path.write_text(json.dumps([{"name": "step", "value": 1.0}]))
+    assert tables.measured(path) == {"Speed": [{"name": "step", "value": 1.0}]}
+    path.write_text(json.dumps({"rows": [numbers("T", "A", "map5", 0.5)]}))
+    assert list(tables.measured(path)) == ["T (d)"]

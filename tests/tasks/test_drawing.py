@@ -61,3 +61,40 @@ def test_only_a_match_has_a_ring():
     figure = drawing.marked([row])
 
     assert [len(axes.lines) for axes in figure.axes] == [1, 2]
+
+
+def test_roc_curves_are_drawn_with_their_areas():
+    metric = Metric(value=0.9, low=0.85, high=0.95, unit="", n=1)
+    steps = (np.array([0.0, 0.2, 1.0]), np.array([0.0, 0.9, 1.0]))
+
+    (axes,) = drawing.roc(
+        {"flow": steps, "mixture": steps}, {"auroc/flow": metric, "auroc/mixture": metric}
+    ).axes
+
+    chance, *lines = axes.lines
+    assert chance.get_xydata().tolist() == [[0, 0], [1, 1]]
+    assert [line.get_xydata().tolist() for line in lines] == [[[0, 0], [0.2, 0.9], [1, 1]]] * 2
+    assert [line.get_label() for line in lines] == [
+        "flow 0.900 [0.850, 0.950]",
+        "mixture 0.900 [0.850, 0.950]",
+    ]
+
+
+def test_scores_lie_over_their_images_dark_where_low_and_clear_where_unknown():
+    cells = torch.tensor([[[0.0, 1.0, torch.nan]], [[0.0, 0.5, 1.0]]])
+
+    figure = drawing.scores(torch.zeros(2, 16, 48), {"flow": cells}, titles=["a", "b"])
+
+    plain, _, first, second, bar = figure.axes
+    assert [len(axes.images) for axes in (plain, first, second)] == [1, 2, 2]
+    image, overlay = first.images
+    low, high, unknown = np.asarray(overlay.get_array())[0]
+    other = np.asarray(second.images[1].get_array())[0]
+    assert unknown[3] == 0
+    assert low[3] == high[3] == pytest.approx(drawing.OPACITY)
+    assert low[:3].sum() < other[1, :3].sum() < high[:3].sum()
+    assert low.tolist() == other[0].tolist()  # one scale for the row
+    assert high.tolist() == other[2].tolist()
+    assert list(image.get_extent()) == list(overlay.get_extent())
+    assert bar.get_ylim() == pytest.approx((0, 1), abs=0.1)
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["a", "b"]

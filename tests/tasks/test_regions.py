@@ -3,6 +3,7 @@ import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
 
+from septum.models.concept_vae import ConceptVAE, ConceptVAEConfig
 from septum.tasks import regions
 from septum.tasks.regions import complete_descriptors, nearest, padded_descriptors
 
@@ -64,3 +65,28 @@ def test_a_small_pool_gives_all_it_has():
     found = nearest(torch.zeros(2, 50), content, complete_descriptors, results=5)
 
     assert sorted(found[0, :, 2].tolist()) == [0, 1, 2]
+
+
+def test_of_equal_key_points_the_first_is_found_first(monkeypatch):
+    monkeypatch.setattr(regions, "MAPS", 2)
+    content = maps().repeat(2, 1, 1, 1)
+    content[4:] = content[0]
+
+    found = nearest(
+        complete_descriptors(content)[[3, 1], 1, 2], content, complete_descriptors, results=4
+    )
+
+    assert found[0].tolist() == [[0, 1, 2], [3, 1, 2], [4, 1, 2], [5, 1, 2]]
+    assert found[1, 0].tolist() == [1, 1, 2]
+
+
+def test_a_cell_alone_is_the_middle_of_its_window():
+    content = torch.rand(2, 3, 6, 7)
+    windows = regions.padded_descriptors(content).unflatten(3, (25, 3))
+    assert torch.equal(regions.cell_descriptors(content), windows[..., 12, :])
+
+
+def test_concepts_are_described_by_windows_and_features_by_cells(toys):
+    discrete = ConceptVAE(ConceptVAEConfig(stem=4, middle=(4, 4, 8)))
+    assert regions.of_model(discrete) is regions.padded_descriptors
+    assert regions.of_model(toys.says(content=lambda x: x)) is regions.cell_descriptors

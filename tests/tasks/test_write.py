@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from septum.contract import BadInput, Metric, Report
-from septum.tasks.write import with_floor, write
+from septum.tasks.write import read, with_floor, write
 
 FACTS = {"task": "segment", "model": "concept_vae", "data": "camus", "split": "val", "seed": 3}
 
@@ -92,3 +93,55 @@ def test_the_floor_stands_beside():
         "floor/dice_loss/content/k5": 0.75,
     }
     assert both.rows == report().rows
+
+
+def number(value, *, width=0.1, unit="1", n=200):
+    return {"value": value, "low": value - width, "high": value + width, "unit": unit, "n": n}
+
+
+def evaluation(folder, metrics, **facts):
+    folder.mkdir(parents=True, exist_ok=True)
+    said = {"task": "segment", "model": "m", "data": "d", "split": "val", "seed": 0} | facts
+    (folder / "metrics.json").write_text(json.dumps({**said, "metrics": metrics}))
+    return folder
+
+
+def test_an_evaluation_is_read_with_its_pictures_in_order(tmp_path):
+    folder = evaluation(tmp_path, {"auroc": number(0.75)})
+    for name in ("b.png", "a.png", "c.txt"):
+        (folder / name).write_bytes(b"")
+
+    found = read(folder)
+
+    assert found.metrics == {"auroc": Metric(value=0.75, low=0.65, high=0.85, unit="1", n=200)}
+    assert (found.task, found.data, found.split, found.model) == ("segment", "d", "val", "m")
+    assert [path.name for path in found.pictures] == ["a.png", "b.png"]
+
+
+def test_an_unknown_bound_is_nan(tmp_path):
+    metric = number(1.0) | {"low": None}
+
+    assert math.isnan(read(evaluation(tmp_path, {"mae": metric})).metrics["mae"].low)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"metrics": []}',
+        '{"metrics": {"a": 1}}',
+        '{"metrics": {"a": {"value": 1}}}',
+    ],
+)
+def test_what_is_no_evaluation_is_refused(tmp_path, text):
+    (tmp_path / "metrics.json").write_text(text)
+
+    with pytest.raises(BadInput, match="evaluate again"):
+        read(tmp_path)
+
+
+def test_a_missing_evaluation_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="cannot be read"):
+        read(tmp_path / "nowhere")

@@ -4,7 +4,7 @@ Every row trains the small size anew from one seed, on the same images and for t
 asks both tasks. Numbers stand with their 95 % interval; all that lies behind them is in `out`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from septum import runs
@@ -14,8 +14,8 @@ from septum.data.prepared import Prepared
 from septum.tasks import TASKS
 from septum.tasks.write import write
 
-STEPS = 300
-"""Of every row: enough to tell rows apart, a tenth of the full schedule."""
+STEPS = 200
+"""Of every row: enough to tell the strong choices from the weak, a fifteenth of the schedule."""
 SPLIT = "val"
 SIZE = "small"
 
@@ -24,6 +24,10 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "concept logits not scaled": {"logit_scale": 1.0},
     "sampled at temperature 1": {"temperature": 1.0},
     "alpha 1 = .01": {"alpha": (0.01, 1.0, 1.0, 0.5)},
+    "alpha 3 = 0": {"alpha": (0.0, 1.0, 0.0, 0.5)},
+    "beta 3, 5 = 5, .5": {"beta": (1.0, 10.0, 5.0, 1.0, 0.5, 1.0, 0.5, 1.0, 0.1)},
+    "beta 9 = .5": {"beta": (1.0, 10.0, 20.0, 1.0, 2.0, 1.0, 0.5, 1.0, 0.5)},
+    "consistency at one cell": {"consistency_everywhere": False},
     "styles free to repeat concepts": {"beta_independence": 0.0},
     "teacher not sharpened": {"teacher_temperature": 1.0},
 }
@@ -37,27 +41,39 @@ METRICS = {
 
 def rows(setting: Setting) -> Sequence[Row]:
     """One row per variant."""
-    images = setting.prepared(runs.sized("concept_vae", SIZE).recipe.image_size)
-    return [_row(setting, images, name, changes) for name, changes in VARIANTS.items()]
+    return [
+        {"variant": name, "steps": float(setting.steps or STEPS)}
+        | {path: shown(metric) for path, metric in metrics.items()}
+        for name, metrics in measured(setting)
+    ]
 
 
-def _row(setting: Setting, images: Prepared, name: str, changes: Mapping[str, Any]) -> Row:
-    folder = setting.out / name.replace(" ", "_")
-    steps = setting.steps or STEPS
+def measured(setting: Setting) -> Iterator[tuple[str, Mapping[str, Metric]]]:
+    """Every variant with its metrics, on the first of the data sets."""
+    size = runs.sized("concept_vae", SIZE).recipe.image_size
+    images = setting.prepared(size, setting.data[:1])
+    for name, changes in VARIANTS.items():
+        yield name, _metrics(setting, images, name, changes)
+
+
+def _metrics(
+    setting: Setting, images: Prepared, name: str, changes: Mapping[str, Any]
+) -> Mapping[str, Metric]:
+    folder = setting.out / "ablation" / name.replace(" ", "_")
     runs.train(
-        "concept_vae", images, folder, size=SIZE, steps=steps, seed=setting.seed, resume=True,
-        changes=changes,
+        "concept_vae", images, folder, size=SIZE, steps=setting.steps or STEPS, seed=setting.seed,
+        resume=True, changes=changes,
     )  # fmt: skip
     model, learn, test = runs.load(folder).model, images.split("train"), images.split(SPLIT)
-    row: dict[str, str | float] = {"variant": name, "steps": float(steps)}
+    found: dict[str, Metric] = {}
     for task, names in METRICS.items():
         said = TASKS[task](model, learn, test, setting.seed)
         write(
-            said, folder / task, task=task, model="concept_vae", data=images.name, split=SPLIT,
-            seed=setting.seed,
+            said, folder / "evaluate" / task, task=task, model="concept_vae", data=images.name,
+            split=SPLIT, seed=setting.seed,
         )  # fmt: skip
-        row |= {name: shown(said.metrics[name]) for name in names}
-    return row
+        found |= {name: said.metrics[name] for name in names}
+    return found
 
 
 def shown(metric: Metric) -> str:

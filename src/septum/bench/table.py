@@ -14,12 +14,15 @@ class Setting:
 
     Attributes:
         out: Folder for what lies behind the numbers: runs, evaluations.
-        prepared: The images at a height and width in pixels; raises `BadInput` if none were named.
+        data: Names of the data sets.
+        prepared: The images of some of them, as one, at a height and width in pixels; raises
+            `BadInput` if no data set was named.
         steps: Training steps of every row, instead of those of the table.
     """
 
     out: Path
-    prepared: Callable[[tuple[int, int]], Prepared]
+    data: Sequence[str]
+    prepared: Callable[[tuple[int, int], Sequence[str]], Prepared]
     steps: int | None = None
     seed: int = 0
 

@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from septum.contract import Batch, Decodes, Discretises, Model
+from septum.nn.style_noise import noisy
 from septum.report import islands
 
 LEVELS = (0.2, 0.4, 0.6)
@@ -142,17 +143,6 @@ def style_draws(
             shaken = noisy(style, _noise(style, seed), level)
             rows[f"β = {level:g}, draw {seed}"] = _grey(model.decode(content, shaken))
     return rows
-
-
-def noisy(
-    style: Float[Tensor, "b s h w"], noise: Float[Tensor, "b s h w"], beta: float
-) -> Float[Tensor, "b s h w"]:
-    """Style with noise mixed in at constant variance (Eq. 7).
-
-    >>> noisy(torch.full((1, 1, 1, 1), 0.5), torch.ones(1, 1, 1, 1), 0.75).item()
-    1.0
-    """
-    return (style + beta * noise) / (1 + beta**2) ** 0.5
 
 
 def _latent(model: Painter, image: Tensor) -> tuple[Tensor, Tensor]:

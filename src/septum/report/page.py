@@ -10,6 +10,7 @@ from septum.checkpoint import METRICS, write_bytes
 from septum.contract import Label, Model, Samples
 from septum.report import curves, inline, tables
 from septum.report.pictures import pictures
+from septum.tasks.write import Evaluation, read
 
 EVALUATIONS = "evaluate/*/metrics.json"
 
@@ -42,7 +43,7 @@ def write(
         BadInput: If a file of the run or of an evaluation cannot be read, or `out` not be written.
     """
     folders = evaluations or sorted(path.parent for path in run.glob(EVALUATIONS))
-    answers = [tables.read(folder) for folder in folders]
+    answers = [read(folder) for folder in folders]
     log = run / METRICS
     drawn = pictures(model, samples)
     content = {
@@ -64,7 +65,7 @@ def _in_order(headlines: Sequence[tables.Headline]) -> list[tables.Headline]:
     return sorted(headlines, key=lambda line: order.get(line.name, len(order)))
 
 
-def _evaluation(answer: tables.Evaluation) -> Mapping[str, Any]:
+def _evaluation(answer: Evaluation) -> Mapping[str, Any]:
     """One evaluation as the template wants it."""
     return {
         "title": f"{answer.task} on {answer.data}, split {answer.split}",

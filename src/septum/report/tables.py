@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from septum.contract import BadInput, Label, Metric
+from septum.tasks.write import Evaluation
 
 FLOOR = "floor/"
 HEADLINES = (
@@ -27,18 +27,6 @@ WORDS = {
     "psnr": "PSNR", "r2": "R²", "rmse": "RMSE", "ssim": "SSIM", "lr": "learning rate",
 }  # fmt: skip
 LOWER_IS_BETTER = {"dice_loss", "hd95_mm", "hausdorff_mm", "assd_mm", "mae", "rmse"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """One answered question: the facts that identify it, its metrics, and its pictures."""
-
-    task: str
-    data: str
-    split: str
-    model: str
-    metrics: Mapping[str, Metric]
-    pictures: Sequence[Path]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,24 +77,6 @@ class Table:
         return any(cell.floor for cells in self.rows.values() for cell in cells)
 
 
-def read(folder: Path) -> Evaluation:
-    """An evaluation from its folder: `metrics.json`, and every PNG beside it.
-
-    Raises:
-        BadInput: If there is no such file, or it is not one that `septum evaluate` writes.
-    """
-    path = folder / "metrics.json"
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        metrics = {str(name): _metric(**facts) for name, facts in said["metrics"].items()}
-        facts = {name: str(said[name]) for name in ("task", "data", "split", "model")}
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read; name the folder of an evaluation.") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise BadInput(f"{path} is no result of an evaluation; evaluate again.") from error
-    return Evaluation(**facts, metrics=metrics, pictures=sorted(folder.glob("*.png")))
-
-
 def headlines(evaluation: Evaluation) -> list[Headline]:
     """Its numbers among HEADLINES, or the first one it has."""
     own = [name for name in evaluation.metrics if not name.startswith(FLOOR)]
@@ -122,6 +92,18 @@ def tables(evaluation: Evaluation) -> list[Table]:
             title, column, row = _place(name)
             places.setdefault(title, {})[column, row] = name
     return [_table(evaluation.metrics, title, names) for title, names in places.items()]
+
+
+def measured(path: Path) -> dict[str, Sequence[Mapping[str, Label]]]:
+    """The tables of a file that `septum bench` wrote, by title.
+
+    Raises:
+        BadInput: As `rows`.
+    """
+    found = rows(path)
+    if found and "table" in found[0]:
+        return {**beside(found)}
+    return {path.stem.replace("_", " ").capitalize(): found}
 
 
 def rows(path: Path) -> list[Mapping[str, Label]]:
@@ -141,6 +123,37 @@ def rows(path: Path) -> list[Mapping[str, Label]]:
     if not all(isinstance(cell, str | int | float) for row in said for cell in row.values()):
         raise BadInput(wanted)
     return said
+
+
+def beside(rows: Sequence[Mapping[str, Label]]) -> dict[str, list[dict[str, Label]]]:
+    """Rows of one number each as tables by title: the models beside one another, then the paper.
+
+    Args:
+        rows: With `table`, `data`, `model`, `metric`, `value`, `low`, `high`, `n`, `published`.
+
+    A table with more models than metrics has a row per model instead.
+    """
+    tables: dict[str, list[Mapping[str, Label]]] = {}
+    for row in rows:
+        tables.setdefault(f"{row['table']} ({row['data']})", []).append(row)
+    return {title: _beside(part) for title, part in tables.items()}
+
+
+def _beside(rows: Sequence[Mapping[str, Label]]) -> list[dict[str, Label]]:
+    models, metrics = ({str(row[key]): None for row in rows} for key in ("model", "metric"))
+    down, across = ("model", "metric") if len(models) > len(metrics) else ("metric", "model")
+    found: dict[str, dict[str, Label]] = {}
+    for row in rows:
+        line = found.setdefault(str(row[down]), {down: row[down], "n": row["n"]})
+        line[str(row[across])] = _interval(row)
+    for row in (row for row in rows if row["published"] != ""):
+        found[str(row[down])][f"{row[across]}, paper"] = f"{row['published']:.3f}"
+    columns = dict.fromkeys(name for line in found.values() for name in line)
+    return [{name: line.get(name, "") for name in columns} for line in found.values()]
+
+
+def _interval(row: Mapping[str, Label]) -> str:
+    return f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
 
 
 def readable(name: str) -> str:
@@ -168,12 +181,6 @@ def _words(part: str) -> str:
     if kernel:
         return f"k = {kernel[1]}"
     return " ".join(WORDS.get(word, word) for word in part.split("_"))
-
-
-def _metric(*, value: Any, low: Any, high: Any, unit: Any, n: Any) -> Metric:
-    """From JSON, where a missing number is null."""
-    value, low, high = (math.nan if part is None else float(part) for part in (value, low, high))
-    return Metric(value=value, low=low, high=high, unit=str(unit), n=int(n))
 
 
 def _headline(evaluation: Evaluation, name: str) -> Headline:

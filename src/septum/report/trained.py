@@ -17,7 +17,7 @@ def write(
         run: A finished training.
         samples: Whose images are shown.
         evaluations: Folders that `septum evaluate` wrote; by default those in the run folder.
-        measured: Files that `septum bench` wrote; each becomes a table, named after its file.
+        measured: Files that `septum bench` wrote; their tables are shown.
 
     Raises:
         BadInput: As `page.write` and `tables.rows`.
@@ -36,5 +36,5 @@ def write(
         header=header,
         out=run.folder / "report.html",
         evaluations=evaluations,
-        extra={path.stem.replace("_", " ").capitalize(): tables.rows(path) for path in measured},
+        extra={k: v for path in measured for k, v in tables.measured(path).items()},
     )

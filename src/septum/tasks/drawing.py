@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from torch import Tensor
@@ -17,6 +19,8 @@ COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#0
 OPACITY = 0.55
 CROSS = "#F0E442"
 MATCH = "#56B4E9"
+
+Rates = Float[np.ndarray, " t"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +64,7 @@ def overlays(
     for axes_of_row, (name, shares) in zip(grid, rows.items(), strict=True):
         for axes, image, share in zip(axes_of_row, images, shares, strict=True):
             show(axes, image)
-            height, width = image.shape
-            axes.imshow(
-                _coloured(share).numpy(),
-                extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-                interpolation="nearest",
-            )
+            axes.imshow(_coloured(share).numpy(), extent=_extent(image), interpolation="nearest")
         axes_of_row[0].set_ylabel(name)
     patches = [
         Patch(color=_colour(i), label=c.replace("_", " ")) for i, c in enumerate(classes) if i > 0
@@ -94,11 +93,63 @@ def marked(rows: Sequence[Sequence[Marked]]) -> Figure:
     return figure
 
 
+def roc(curves: Mapping[str, tuple[Rates, Rates]], metrics: Mapping[str, Metric]) -> Figure:
+    """ROC curves (false and true positive rates) by name; their areas are `auroc/NAME`."""
+    figure = Figure(figsize=(4.2, 4.4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], ":", color="grey")
+    for colour, (name, (false, true)) in zip(COLOURS, curves.items(), strict=False):
+        area = metrics[f"auroc/{name}"]
+        label = f"{name} {area.value:.3f} [{area.low:.3f}, {area.high:.3f}]"
+        axes.plot(false, true, color=colour, label=label)
+    axes.set_xlabel("share of unknown kinds taken for known")
+    axes.set_ylabel("share of known kinds taken for known")
+    axes.set_aspect("equal")
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def scores(
+    images: Float[Tensor, "n H W"],
+    rows: Mapping[str, Float[Tensor, "n h w"]],
+    *,
+    titles: Sequence[str],
+) -> Figure:
+    """Images, and under them a score per cell over each, a row per name; NaN is clear.
+
+    Dark blue is low and yellow is high. Colours of a row span the 2nd to 98th percentile in it.
+    """
+    n, (height, width) = len(images), images.shape[1:]
+    size = (2 * n + 0.6, 2 * (len(rows) + 1) * height / width + 0.4)
+    figure = Figure(figsize=size, layout="constrained")
+    first, *others = figure.subplots(len(rows) + 1, n, squeeze=False)
+    for axes, image, title in zip(first, images, titles, strict=True):
+        show(axes, image)
+        axes.set_title(title, fontsize="small")
+    for axes_of_row, (name, cells) in zip(others, rows.items(), strict=True):
+        low, high = np.nanpercentile(cells.numpy(), [2, 98])
+        colours = ScalarMappable(Normalize(low, high), "cividis")
+        for axes, image, part in zip(axes_of_row, images, cells, strict=True):
+            show(axes, image)
+            tint = colours.to_rgba(part.numpy(), alpha=OPACITY) * part.isfinite().numpy()[..., None]
+            axes.imshow(tint, extent=_extent(image), interpolation="nearest")
+        axes_of_row[0].set_ylabel(name)
+        figure.colorbar(colours, ax=axes_of_row)
+    return figure
+
+
 def show(axes: Axes, image: Float[Tensor, "H W"]) -> None:
     """The image upright in grey, without ticks."""
     axes.imshow(image.numpy(), cmap="gray", vmin=0, vmax=1)
     axes.set_xticks([])
     axes.set_yticks([])
+
+
+def _extent(image: Float[Tensor, "H W"]) -> tuple[float, float, float, float]:
+    """Left, right, bottom and top of an image whose pixel centres are at integers."""
+    height, width = image.shape
+    return -0.5, width - 0.5, height - 0.5, -0.5
 
 
 def _by_input(metrics: Mapping[str, Metric], name: str) -> dict[str, dict[int, Metric]]:

@@ -26,12 +26,14 @@ class Probe:
 
     Attributes:
         sides: k in grid cells, odd and rising (Table 2).
+        inputs: Most inputs d k² of a kernel; wider ones are left out, but for the first.
         images: Most training images that are used, drawn at random (5,000 in the paper).
         steps: Adam steps of every kernel.
         lr: Learning rate at the first step, times √(d k²); it falls to 0 along a cosine.
     """
 
     sides: Sequence[int] = (1, 3, 5, 7, 9)
+    inputs: int = 4_096
     images: int = 5_000
     steps: int = 400
     batch_size: int = 128
@@ -72,9 +74,19 @@ def predicted(
     x, asked = (x - mean) / std, (asked - mean) / std
     classes, d = target.shape[1], x.shape[1]
     kernel = Kernel(weight=torch.zeros(classes, d, 1, 1), bias=torch.zeros(classes))
-    for side in probe.sides:
+    for side in sides(probe, channels=d):
         kernel = fit(kernel.widened(side), x, target, probe=probe, seed=seed)
         yield side, torch.cat([kernel.shares(part) for part in asked.split(CHUNK)])
+
+
+def sides(probe: Probe, *, channels: int) -> Sequence[int]:
+    """The sides that are fitted to features of so many channels.
+
+    >>> sides(Probe(), channels=16), sides(Probe(), channels=1024)
+    ((1, 3, 5, 7, 9), (1,))
+    """
+    wider = (k for k in probe.sides[1:] if channels * k**2 <= probe.inputs)
+    return (*probe.sides[:1], *wider)
 
 
 def fit(

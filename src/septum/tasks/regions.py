@@ -12,6 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from septum.contract import Discretises, Model
+from septum.nn.search import nearest_rows, pool
+
 WINDOW = 5
 MAPS = 32
 """How many maps of a pool are held as descriptors at a time."""
@@ -35,6 +38,16 @@ def padded_descriptors(content: Float[Tensor, "n d h w"]) -> Float[Tensor, "n y 
     return complete_descriptors(padded)
 
 
+def cell_descriptors(content: Float[Tensor, "n d h w"]) -> Float[Tensor, "n y x d"]:
+    """The cell alone, at the key points of `padded_descriptors`: (h - 2) x (w - 2) of them."""
+    return content[:, :, 1:-1, 1:-1].movedim(1, 3)
+
+
+def of_model(model: Model) -> Descriptors:
+    """How the paper describes a region: by its concepts, or by the features of its one cell."""
+    return padded_descriptors if isinstance(model, Discretises) else cell_descriptors
+
+
 def nearest(
     queries: Float[Tensor, "q e"],
     content: Float[Tensor, "n d h w"],
@@ -44,19 +57,11 @@ def nearest(
 ) -> Int[Tensor, "q results 3"]:
     """Map, row and column of the key points nearest to the queries in all maps, nearest first.
 
-    Distances are Euclidean and in fp64: rounding in fp32 would reorder close neighbours.
+    Distances are Euclidean and exact to fp64. Of equally near key points the first comes first;
+    if there are fewer than `results`, all are found.
     """
-    distance = torch.empty(len(queries), 0, dtype=torch.float64)
-    place = torch.empty(len(queries), 0, dtype=torch.int64)
-    rows = columns = 0
-    for start in range(0, len(content), MAPS):
-        part = descriptors(content[start : start + MAPS])
-        rows, columns = part.shape[1:3]
-        found = torch.cdist(queries.double(), part.flatten(0, 2).double())
-        here = torch.arange(found.shape[1]) + start * rows * columns
-        distance = torch.cat([distance, found], dim=1)
-        place = torch.cat([place, here.expand_as(found)], dim=1)
-        distance, best = distance.topk(min(results, distance.shape[1]), largest=False)
-        place = place.gather(1, best)
+    rows, columns = descriptors(content[:1]).shape[1:3]
+    pools = (pool(descriptors(maps).flatten(0, 2)) for maps in content.split(MAPS))
+    place = nearest_rows(queries, pools, k=results).place
     keys = rows * columns
     return torch.stack([place // keys, place % keys // columns, place % columns], dim=2)

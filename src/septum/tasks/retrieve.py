@@ -5,8 +5,10 @@
 A query is a landmark of an end-diastolic frame; the pool is every key point of every end-systolic
 frame of the split. A result is a match if it lies in an ES frame of the query's acquisition (same
 subject, same view), on the cell of the landmark there or one of its eight neighbours. Nothing is
-trained. A landmark outside the key points counts as the nearest of them, and a query is left out if
-the pool holds no frame of its acquisition with that landmark.
+trained. A model without concepts is described by single cells, at the same key points.
+
+A landmark outside the key points counts as the nearest of them, and a query is left out if the pool
+holds no frame of its acquisition with that landmark.
 
 The paper does not define its mAP. `map5` averages the precision over the matches that were
 retrieved, `map5_strict` over those that the pool holds, five at most.
@@ -26,7 +28,7 @@ from septum.metrics.interval import mean_by_subject
 from septum.metrics.retrieval import map5, map5_strict
 from septum.tasks import drawing, landmarks
 from septum.tasks.frozen import encoded
-from septum.tasks.regions import Descriptors, nearest, padded_descriptors
+from septum.tasks.regions import Descriptors, nearest, of_model
 
 RESULTS = 5
 EXAMPLES = 6
@@ -77,7 +79,7 @@ def run(
     test: Samples,
     seed: int,
     *,
-    descriptors: Descriptors = padded_descriptors,
+    descriptors: Descriptors | None = None,
 ) -> Report:
     """Average precision of the five nearest key points, by landmark and over all queries.
 
@@ -85,7 +87,7 @@ def run(
         BadInput: If the split has no ED or no ES frames, or no landmark is known in both.
     """
     ed, es = frames(model, test, "ED"), frames(model, test, "ES")
-    asked = ask(ed, es, descriptors)
+    asked = ask(ed, es, descriptors or of_model(model))
     if len(asked.frame) == 0:
         raise BadInput(
             f"No acquisition of {test.name} ({test.split}) has a landmark in both its ED and its "

@@ -25,7 +25,8 @@ from septum.tasks.frozen import area_downsampled, encoded
 from septum.tasks.probe import Probe, predicted
 
 DETAILED = 5
-"""The side k that is reported class by class, and drawn: that of the paper's own decoder."""
+"""The side k that is reported class by class, and drawn: that of the paper's own decoder; or the
+largest below it that was fitted."""
 EXAMPLES = 5
 
 
@@ -120,7 +121,7 @@ def _metrics(
 ) -> dict[str, Metric]:
     columns = {path: loss.nanmean(1) for path, loss in losses.items()}
     for path, loss in losses.items():
-        if path.endswith(f"/k{DETAILED}"):
+        if path.endswith(_detailed(losses)):
             columns |= {f"{path}/{name}": loss[:, i] for i, name in enumerate(classes[1:])}
     subjects = [record.subject for record in records]
     return {
@@ -143,6 +144,12 @@ def _examples(test: Samples, asked: Annotated, shares: Mapping[str, Tensor]) -> 
     count = min(EXAMPLES, len(asked.places))
     chosen = np.linspace(0, len(asked.places) - 1, count).round().astype(int).tolist()
     images = test.batch([asked.places[i] for i in chosen]).image[:, 0]
-    drawn = {name: shares.get(f"dice_loss/{name}/k{DETAILED}") for name in asked.inputs}
-    rows = {f"from {name}": found[chosen] for name, found in drawn.items() if found is not None}
+    drawn = {name: shares[f"dice_loss/{name}{_detailed(shares)}"] for name in asked.inputs}
+    rows = {f"from {name}": found[chosen] for name, found in drawn.items()}
     return drawing.overlays(images, {"truth": asked.target[chosen], **rows}, test.classes)
+
+
+def _detailed(paths: Mapping[str, Tensor]) -> str:
+    """How the paths of the detailed side end."""
+    sides = {int(path.rpartition("/k")[2]) for path in paths}
+    return f"/k{max((k for k in sides if k <= DETAILED), default=min(sides))}"

@@ -3,13 +3,28 @@
 import csv
 import io
 import json
+import math
 import os
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from septum.contract import BadInput, Report
+from septum.contract import BadInput, Metric, Report
 
 DPI = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """One answered question: the facts that identify it, its metrics, and its pictures."""
+
+    task: str
+    data: str
+    split: str
+    model: str
+    metrics: Mapping[str, Metric]
+    pictures: Sequence[Path]
 
 
 def with_floor(report: Report, floor: Report) -> Report:
@@ -42,6 +57,30 @@ def write(
         raise BadInput(
             f"The report cannot be written to {out} ({error.strerror}); choose another folder."
         ) from error
+
+
+def read(folder: Path) -> Evaluation:
+    """An evaluation from its folder: `metrics.json`, and every PNG beside it.
+
+    Raises:
+        BadInput: If there is no such file, or it is not one that `septum evaluate` writes.
+    """
+    path = folder / "metrics.json"
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        metrics = {str(name): _metric(**facts) for name, facts in said["metrics"].items()}
+        facts = {name: str(said[name]) for name in ("task", "data", "split", "model")}
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read; name the folder of an evaluation.") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadInput(f"{path} is no result of an evaluation; evaluate again.") from error
+    return Evaluation(**facts, metrics=metrics, pictures=sorted(folder.glob("*.png")))
+
+
+def _metric(*, value: Any, low: Any, high: Any, unit: Any, n: Any) -> Metric:
+    """From JSON, where a missing number is null."""
+    value, low, high = (math.nan if part is None else float(part) for part in (value, low, high))
+    return Metric(value=value, low=low, high=high, unit=str(unit), n=int(n))
 
 
 def _csv(report: Report) -> str:
