@@ -127,6 +127,10 @@ QUESTIONS: Mapping[str, Question] = {
         metrics=("mig", "dci", "sap", "modularity", "infomec", "leakage"),
         limits={"view": ("A2C", "A4C")},
     ),
+    "usage": Question(
+        title="Concepts that are needed", task="usage", asked=("concept_vae",), images="main",
+        metrics=("concepts", "error_rise"),
+    ),
     "monitor": Question(
         title="Health", task="monitor", asked=("concept_vae",), images="main", metrics=("",)
     ),
