@@ -26,7 +26,8 @@ OPTIONS = {
     "data prepare": "--cache --data --image-size --only --root",
     "data audit": "--data --out --root",
     "data sketch": "--out NAME",
-    "train": "--cache --data --only --out --resume --root --seed --size --steps MODEL",
+    "train": "--begin --cache --classes --data --fold --labelled --only --out --resume --root "
+    "--seed --set --size --steps MODEL",
     "evaluate": "--cache --data --only --out --root --run --seed --split TASK",
     "bench": "--cache --data --out --root --seed --steps TABLE",
     "report": "--cache --results --root --split --tables RUNS",

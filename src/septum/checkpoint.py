@@ -180,6 +180,24 @@ def load_weights(run: Path, model: nn.Module) -> None:
     _restore(path, _model_slots(model), header)
 
 
+def load_alike(run: Path, model: nn.Module) -> None:
+    """Fill from the weights of another run what has the same name and shape in the model.
+
+    Raises:
+        BadInput: The training has not finished, the file is damaged, or nothing fits.
+    """
+    path = run / WEIGHTS
+    header, slots = read_header(run), _model_slots(model)
+    if not path.exists():
+        raise BadInput(f"{run} holds no finished training; continue it with --resume.")
+    tensors = _tensors(path, header)
+    fitting = {k: t for k, t in tensors.items() if k in slots and t.shape == slots[k].shape}
+    if not fitting:
+        raise BadInput(f"{path} has no weight that fits this model; give a run of one like it.")
+    for name, tensor in fitting.items():
+        slots[name].detach().copy_(tensor)
+
+
 def save_training(
     run: Path, step: int, model: nn.Module, optimisers: Mapping[str, Optimizer]
 ) -> None:
@@ -254,6 +272,20 @@ def _restore(path: Path, slots: Slots, wanted: Header) -> dict[str, Any]:
     for name, slot in slots.items():
         slot.detach().copy_(tensors[name])
     return header
+
+
+def _tensors(path: Path, wanted: Header) -> dict[str, Tensor]:
+    """All tensors of a file of the run with this header."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            refuse_other(
+                _parse_header((file.metadata() or {}).get("header", ""), path), wanted, path
+            )
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise BadInput(
+            f"{path} is damaged or cannot be read ({error}); restore it or train again."
+        ) from error
 
 
 def _parse_header(text: str | bytes, path: Path) -> dict[str, Any]:

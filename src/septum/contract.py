@@ -28,6 +28,8 @@ class Record:
         subject: Patient (or the closest thing the data set has): the unit no split may cut.
         image: File with the pixels.
         mask: Class index per pixel; same height and width as the image.
+        at: Where the image lies in files that hold more than one: (slice,) of a volume, (slice,
+            frame) of a cine; empty for a file with one picture.
         split: `train`, `val` or `test` where published, else None.
         labels: Facts by name, with the unit in the name: `ef_percent`, `age_years`, `view`.
             A pair `NAME_x_px`, `NAME_y_px` is a point of the image (pixel centres at integers).
@@ -37,6 +39,7 @@ class Record:
     subject: str
     image: Path
     mask: Path | None = None
+    at: tuple[int, ...] = ()
     split: str | None = None
     labels: Mapping[str, Label] = field(default_factory=dict[str, Label])
 
@@ -49,6 +52,9 @@ class Source:
         classes: Name of every mask index; index 0 is `background`.
         records: Read the published folder layout, in a fixed order.
         sketch: Write a miniature of that layout; the test fixture and the documentation of it.
+        field_mm: Height and width of the field round the middle of a picture that is prepared; None
+            for the whole picture. Needs files that state the spacing of their pixels.
+        codes: Class index of every value that masks hold, where masks hold other numbers.
     """
 
     title: str
@@ -58,6 +64,8 @@ class Source:
     classes: Sequence[str]
     records: Callable[[Path], Iterator[Record]]
     sketch: Callable[[Path], None]
+    field_mm: tuple[float, float] | None = None
+    codes: Mapping[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +78,7 @@ class Batch:
         mask: Class index per pixel, -1 where the image has no mask.
         labels: One value per image by label name, NaN where unknown.
         ids: The record of every image, for messages.
+        unpaired: Masks of some images of the split, not of these: what shapes look like.
     """
 
     image: Float[Tensor, "b c *t h w"]
@@ -77,6 +86,7 @@ class Batch:
     mask: Int[Tensor, "b h w"] | None = None
     labels: Mapping[str, Float[Tensor, " b"]] = field(default_factory=dict[str, Tensor])
     ids: Sequence[str] = ()
+    unpaired: Int[Tensor, "m h w"] | None = None
 
 
 @runtime_checkable
@@ -104,6 +114,23 @@ class Samples(Protocol):
         ...
 
 
+@runtime_checkable
+class Outlined(Samples, Protocol):
+    """Samples that know which images have a mask, and can show masks without their images."""
+
+    def annotated(self) -> Sequence[int]:
+        """Places of the images that come with their mask."""
+        ...
+
+    def outlined(self) -> Sequence[int]:
+        """Places that have a mask, also one that is kept from its image."""
+        ...
+
+    def shapes(self, indices: Sequence[int]) -> Int[Tensor, "m h w"]:
+        """The masks at these places of `outlined`."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Features:
     """What a frozen model tells a downstream task.
@@ -123,13 +150,19 @@ class Features:
 class Phase:
     """One optimiser, and the loss terms it minimises at a given progress in [0, 1].
 
-    The terms come weighted; the loop adds them up and logs every one by its name.
+    The terms come weighted; the loop adds them up and logs every one by its name. A batch that has
+    nothing for a phase gives no terms, and its parameters stay. Phases may share parameters; each
+    has its own optimiser.
+
+    Attributes:
+        rate: Factor of the learning rate of the recipe.
     """
 
     name: str
     parameters: Sequence[nn.Parameter]
     loss: Callable[[Batch, float], Terms]
     betas: tuple[float, float] = (0.9, 0.999)
+    rate: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,9 +173,13 @@ class Recipe:
         data: Names of the data sets of the paper, or of their stand-ins.
         steps: Optimiser steps.
         batch_size: Images per step, over all processes.
+        labelled: How many of them are drawn from the images with a mask; the others are drawn from
+            all images, come without a mask, and as many unpaired masks come with them. At 0 all
+            are drawn from all, as they are.
         image_size: Height and width in pixels that images are prepared at.
         warmup_steps: Steps over which the learning rate rises linearly from 0.
         final_lr: Share of `lr` left at the last step (cosine decay); 1 keeps it constant.
+        lr_decay: The learning rate is divided by 1 + lr_decay * step besides.
         clip_norm: Largest gradient norm of a phase; 0 leaves gradients alone.
         optimiser: `adamw`, or `lars` for large batches.
         precision: `bf16` autocast or `fp32`.
@@ -151,11 +188,13 @@ class Recipe:
     data: str
     steps: int
     batch_size: int = 16
+    labelled: int = 0
     image_size: tuple[int, int] = (224, 224)
     lr: float = 1e-4
     weight_decay: float = 0.0
     warmup_steps: int = 0
     final_lr: float = 1.0
+    lr_decay: float = 0.0
     clip_norm: float = 0.0
     optimiser: str = "adamw"
     precision: str = "bf16"
@@ -169,6 +208,11 @@ class Size:
     recipe: Recipe
 
 
+def _as_it_is(config: Any, samples: Samples) -> Any:
+    del samples
+    return config
+
+
 @dataclass(frozen=True, kw_only=True)
 class Paper:
     """A published system: what to cite, how to build it, how it was trained.
@@ -176,12 +220,15 @@ class Paper:
     Attributes:
         build: The model, from a config; parameters are drawn from torch's generator.
         sizes: `small` runs on a CPU in minutes, `paper` is the published size.
+        adapt: The config for the images it is to learn from: where these decide a field, such as
+            the number of classes.
     """
 
     title: str
     cite: str
     build: Callable[[Any], nn.Module]
     sizes: Mapping[str, Size]
+    adapt: Callable[[Any, Samples], Any] = _as_it_is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +301,24 @@ class Discretises(Protocol):
 
     def plain(self, image: Float[Tensor, "b 1 H W"]) -> Float[Tensor, "b 1 H W"]:
         """The blurred image that concepts alone should render; intensities in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class Segments(Protocol):
+    """A model that draws masks."""
+
+    def segment(self, image: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b classes h w"]:
+        """Probability of every class, the background first, without gradients."""
+        ...
+
+
+@runtime_checkable
+class Regresses(Protocol):
+    """A model that estimates facts about an image."""
+
+    def regress(self, image: Float[Tensor, "b c *t h w"]) -> Mapping[str, Float[Tensor, " b"]]:
+        """Estimates by label name, in the unit of the name, without gradients."""
         ...
 
 

@@ -19,6 +19,7 @@ from torch import nn
 from septum import checkpoint
 from septum.baselines import BASELINES
 from septum.contract import BadInput, Batch, Model, Paper, Recipe, Record, Report, Size
+from septum.data.classes import Groups
 from septum.data.limits import Limits, allows
 from septum.data.loader import batches
 from septum.data.prepared import Prepared
@@ -42,6 +43,8 @@ class Run:
         name: Of the model, as in the registry.
         data: Names of the data sets it was trained on, joined by `+`.
         limits: Labels that chose the images among them.
+        groups: Structures that their masks told apart; none for the classes as they are.
+        fold: Of a cross-validation; None for the splits of the data sets.
         model: With its trained weights, in evaluation mode.
     """
 
@@ -50,6 +53,8 @@ class Run:
     size: str
     data: str
     limits: Limits
+    groups: Groups
+    fold: int | None
     seed: int
     paper: Paper
     config: Any
@@ -83,7 +88,7 @@ def sized(name: str, size: str, *, steps: int | None = None) -> Size:
     return replace(chosen, recipe=replace(chosen.recipe, steps=steps))
 
 
-def train(
+def train(  # noqa: PLR0913 - each is an option of the command line
     name: str,
     images: Prepared,
     out: Path,
@@ -93,6 +98,7 @@ def train(
     seed: int = 0,
     resume: bool = False,
     changes: Mapping[str, Any] | None = None,
+    begin: Path | None = None,
 ) -> None:
     """Train a model on the training split of prepared images, of whatever height and width.
 
@@ -105,6 +111,7 @@ def train(
         seed: Decides first weights, order of the images and every random number.
         resume: Continue the run in the folder; it ends where it would have ended.
         changes: Fields of the config with other values than the size has.
+        begin: A run whose weights the training begins with, wherever their names and shapes fit.
 
     Raises:
         BadInput: As `septum.train.fit`; or there is no such model or size.
@@ -112,22 +119,29 @@ def train(
     chosen, samples = sized(name, size, steps=steps), images.split("train")
     height, width = samples.batch([0]).image.shape[-2:]
     recipe = replace(chosen.recipe, image_size=(height, width))
-    config = replace(chosen.config, **(changes or {}))
+    config = paper(name).adapt(replace(chosen.config, **(changes or {})), samples)
     header = {
         "model": name,
         "size": size,
         "config": asdict(config),
         "data": images.name,
         "only": {label: list(values) for label, values in images.limits.items()},
+        "classes": {name: list(members) for name, members in images.groups.items()},
+        "fold": images.fold,
+        "labelled": images.shown,
+        "begin": None if begin is None else checkpoint.read_header(begin),
     }
 
     def from_step(start: int) -> Iterator[Batch]:
         rank, ranks = _place()
         return batches(
-            samples, batch_size=recipe.batch_size, seed=seed, start=start, rank=rank, ranks=ranks
-        )
+            samples, batch_size=recipe.batch_size, labelled=recipe.labelled, seed=seed,
+            start=start, rank=rank, ranks=ranks,
+        )  # fmt: skip
 
     model = _built(paper(name), config, seed)
+    if begin is not None:
+        checkpoint.load_alike(begin, model)
     assert isinstance(model, Model)
     fit(model, from_step, recipe, run=out, header=header, seed=seed, resume=resume)
 
@@ -143,7 +157,7 @@ def load(folder: Path, *, device: str = "cpu") -> Run:
     try:
         name, size, seed = header["model"], header["size"], header["seed"]
         data, config, recipe = header["data"], header["config"], header["recipe"]
-        limits = header["only"]
+        limits, groups, fold = header["only"], header.get("classes", {}), header.get("fold")
     except KeyError as error:
         raise BadInput(
             f"{folder / checkpoint.CONFIG} does not say the {error}; restore it."
@@ -161,6 +175,8 @@ def load(folder: Path, *, device: str = "cpu") -> Run:
         size=size,
         data=data,
         limits=limits,
+        groups=groups,
+        fold=fold,
         seed=seed,
         paper=paper(name),
         config=config,
@@ -183,17 +199,61 @@ def evaluate(
 ) -> Report:
     """Put a question to the model and to its floor; write what they answer into a folder.
 
+    A run of one fold of a cross-validation is asked in the splits of that fold.
+
     Raises:
         BadInput: There is no such task or split, or the images do not have what it needs.
     """
     ask = choose(TASKS, task, "task")
-    asked = told(run, images)
+    asked = told(run, refolded(run, images))
     learn, test = asked.split("train"), asked.split(split)
     report = ask(run.model, learn, test, seed)
     if task not in WITHOUT_FLOOR:
         report = with_floor(report, ask(floor(run), learn, test, seed))
     write(report, out, task=task, model=run.name, data=images.name, split=split, seed=seed)
     return report
+
+
+def refolded(run: Run, images: Prepared) -> Prepared:
+    """The images in the splits that the run was trained on."""
+    return images if run.fold is None else images.folded(run.fold)
+
+
+def words(groups: Groups) -> Sequence[str]:
+    """Groups of classes as one would type them.
+
+    >>> words({"wall": ("myocardium", "infarction")})
+    ['wall=myocardium,infarction']
+    """
+    return [f"{name}={','.join(members)}" for name, members in groups.items()]
+
+
+def parsed(config: Any, said: Sequence[str]) -> dict[str, Any]:
+    """Values of fields of a config, from words such as `channels=4`.
+
+    Raises:
+        BadInput: A word names no field, or its value is of another kind than the field.
+    """
+    changes: dict[str, Any] = {}
+    for word in said:
+        name, _, text = word.partition("=")
+        known = {field.name: getattr(config, field.name) for field in fields(config)}
+        plain = {k: v for k, v in known.items() if isinstance(v, bool | int | float | str)}
+        if name not in plain:
+            raise BadInput(f"{word!r} sets no field of the config; set {', '.join(plain)}.")
+        changes[name] = _value(word, text, plain[name])
+    return changes
+
+
+def _value(word: str, text: str, like: bool | float | str) -> bool | float | str:  # noqa: FBT001
+    """A text as a value of the same kind."""
+    try:
+        if isinstance(like, bool):
+            return {"true": True, "false": False}[text.lower()]
+        return type(like)(text)
+    except (KeyError, ValueError) as error:
+        kind = type(like).__name__
+        raise BadInput(f"{word!r} gives no {kind}; write it like {like!r}.") from error
 
 
 def told(run: Run, images: Prepared) -> Prepared:

@@ -115,17 +115,18 @@ def fit(
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """The learning rate of a step: linear warm-up, then a cosine down to the last step.
+    """The learning rate of a step: linear warm-up, cosine down to the last step, Keras's decay.
 
     >>> recipe = Recipe(data="phantom", steps=11, lr=1.0, warmup_steps=2, final_lr=0.2)
     >>> [round(learning_rate(recipe, step), 2) for step in (0, 1, 2, 6, 10)]
     [0.5, 1.0, 1.0, 0.6, 0.2]
     """
+    lr = recipe.lr / (1 + recipe.lr_decay * step)
     if step < recipe.warmup_steps:
-        return recipe.lr * (step + 1) / recipe.warmup_steps
+        return lr * (step + 1) / recipe.warmup_steps
     part = (step - recipe.warmup_steps) / max(1, recipe.steps - 1 - recipe.warmup_steps)
     cosine = (1 + math.cos(math.pi * part)) / 2
-    return recipe.lr * (recipe.final_lr + (1 - recipe.final_lr) * cosine)
+    return lr * (recipe.final_lr + (1 - recipe.final_lr) * cosine)
 
 
 class Updates:
@@ -196,6 +197,8 @@ class Updates:
         optimiser.zero_grad()
         with _alone(phase, self.phases):
             terms = self._inside(partial(phase.loss, batch, step / self.recipe.steps))
+            if not terms:
+                return {}
             self.fabric.backward(torch.stack([*terms.values()]).sum())
         norm = nn.utils.get_total_norm([p.grad for p in phase.parameters if p.grad is not None])
         named = {f"{phase.name}/{name}": value for name, value in terms.items()}
@@ -206,7 +209,7 @@ class Updates:
         if self.recipe.clip_norm:
             nn.utils.clip_grads_with_norm_(phase.parameters, self.recipe.clip_norm, norm)
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(self.recipe, step)
+            group["lr"] = phase.rate * learning_rate(self.recipe, step)
         optimiser.step()
         return values
 
@@ -346,8 +349,9 @@ def _placed(device: torch.device, batch: Batch) -> Batch:
 
 @contextmanager
 def _alone(phase: Phase, phases: Sequence[Phase]) -> Generator[None]:
-    """Spare the gradients of parameters that other phases own."""
-    others = [p for other in phases if other is not phase for p in other.parameters]
+    """Spare the gradients of parameters that other phases own alone."""
+    own = {*phase.parameters}
+    others = [p for other in phases for p in other.parameters if p not in own and p.requires_grad]
     for parameter in others:
         parameter.requires_grad = False
     try:

@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,9 +8,9 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from septum.contract import BadInput, Samples
+from septum.contract import BadInput, Record, Samples, Source
+from septum.data import SOURCES, manifest, miniature, shards, volume
 from septum.data import prepare as module
-from septum.data import shards
 from septum.data.prepare import default_cache, prepare, prepare_many
 
 HEADER = "id,subject,split,image,mask,age_years,tip_x_px,tip_y_px\n"
@@ -247,3 +248,54 @@ def test_real_camus(shared_data, tmp_path):
     assert outside.mean() < 1e-3
     regions = [ndimage.label(s[0])[1] for s in batch.sector]
     assert set(regions) == {1}
+
+
+@pytest.fixture
+def stacks(root, monkeypatch):
+    """The layout `stacks`: one volume of two slices, 10 x 10 pixels of 2 mm, mask values 0, 7."""
+    voxels = np.zeros((2, 10, 10), np.int16)
+    voxels[:, 4:6, 4:6] = 7
+    for name in ("image", "mask"):
+        miniature.write(root / "a" / f"{name}.nii", voxels, spacing_mm=(9.0, 2.0, 2.0))
+    files = {"image": root / "a" / "image.nii", "mask": root / "a" / "mask.nii"}
+
+    def records(_):
+        for z in range(2):
+            yield Record(id=f"z{z}", subject="s", at=(z,), split="train", **files)
+
+    def register(**options):
+        facts = {**dict.fromkeys(("title", "url", "licence", "cite"), "x"), "sketch": print}
+        source = Source(classes=("background", "disk"), records=records, **facts, **options)
+        monkeypatch.setitem(SOURCES, "stacks", source)
+        return prepare("a:stacks", root, size=(10, 10), cache=root / "c")
+
+    return register
+
+
+def test_slices_keep_their_place_and_are_cut_to_the_field(root, stacks):
+    whole = stacks(codes={7: 1})
+    assert [r.at for r in whole.records] == [(0,), (1,)]
+    assert whole.split("train").batch([1]).mask[0, 4:6, 4:6].all()
+    half = stacks(codes={7: 1}, field_mm=(10.0, 10.0))
+    assert half.records[0].labels["spacing_y_mm"] == 1.0
+    expected = np.zeros((10, 10))
+    expected[3:7, 3:7] = 1
+    np.testing.assert_array_equal(half.split("train").batch([0]).mask[0], expected)
+    np.testing.assert_array_equal(half.split("train").batch([0]).image[0, 0] > 0.4, expected)
+    assert len(list((root / "c").iterdir())) == 2
+
+
+def test_codes_make_another_cache_and_volumes_are_not_kept(root, stacks):
+    stacks(codes={7: 1})
+    stacks(codes={7: 1, 8: 1})
+    assert len(list((root / "c").iterdir())) == 2
+    assert volume._in_file.cache_info().currsize == 0
+    with pytest.raises(BadInput, match=r"mask\.nii holds the index 7, but the classes end at 1"):
+        stacks()
+
+
+def test_a_field_needs_a_spacing(root, monkeypatch):
+    wanted = replace(manifest.source(root / "a"), field_mm=(10.0, 10.0))
+    monkeypatch.setattr(manifest, "source", lambda _: wanted)
+    with pytest.raises(BadInput, match=r"0\.png does not state the spacing of its pixels"):
+        prepare("a", root, size=(10, 20), cache=root / "c")

@@ -158,9 +158,27 @@ def test_masks_must_hold_indices(save, volume):
     with pytest.raises(BadInput, match="indices"):
         read.mask(volume(np.array([[0.5, 1]], np.float32)))
     with pytest.raises(BadInput, match="indices"):
+        read.mask(volume(np.array([[np.nan, 1e9]], np.float32)))
+    with pytest.raises(BadInput, match="indices"):
         read.mask(save(np.array([[0, 255]], np.uint8), "a.png"))
     with pytest.raises(BadInput, match=r"a\.png.*indices"):
         read.mask(save(np.zeros((2, 2, 3), np.uint8), "a.png"))
+
+
+def test_codes_are_turned_into_indices(volume, save):
+    codes = {205: 2, 500: 1, 421: 3, 420: 3}
+    values = np.array([[0, 205, 500], [421, 420, 0]], np.int16)
+    assert read.mask(volume(values), codes).tolist() == [[0, 2, 1], [3, 3, 0]]
+    assert read.mask(volume(values.astype(np.float32)), codes).tolist() == [[0, 2, 1], [3, 3, 0]]
+    assert read.mask(save(values.astype(np.uint16), "a.png"), codes).max() == 3
+
+
+@pytest.mark.parametrize("value", [1, 499, -205, 205.5, np.nan])
+def test_a_value_that_is_no_code_is_named_with_its_file_and_what_to_do(volume, value):
+    path = volume(np.array([[0, 205, value]], np.float32))
+    told = rf"a\.mhd holds the value {value:g}, .*; correct it to one of 0, 205, 500\."
+    with pytest.raises(BadInput, match=told):
+        read.mask(path, {500: 1, 205: 2})
 
 
 @pytest.mark.parametrize("name", ["../a", "/a", "b/../../a", "a\x00", "a\\b", "a" * 2000, "out/a"])

@@ -19,8 +19,7 @@ Differs from the paper
 * Under ConceptVAE the trunk had a light-weight RefineNet. None of its numbers needs it, none here.
 """
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -31,6 +30,7 @@ from torch.nn import functional as F
 from septum.contract import Batch, Features, Paper, Phase, Recipe, Size, Terms
 from septum.losses import vicreg as losses
 from septum.nn import augment
+from septum.nn.mode import evaluating
 from septum.nn.resnet import EXPANSION, ResNet
 
 STRIDE = 16
@@ -112,7 +112,7 @@ class VICReg(nn.Module):
     @torch.no_grad()
     def encode(self, image: Float[Tensor, "b 1 h w"]) -> Features:
         """The map at stride 16, and the mean of the map at stride 32 (y)."""
-        with _evaluating(self):
+        with evaluating(self):
             *_, content, last = self.maps(image)
         return Features(content=content, style=None, pooled=last.mean(dim=(2, 3)))
 
@@ -123,7 +123,7 @@ class VICReg(nn.Module):
         The views are the same at every call: no random number of the training is used up.
         """
         image = batch.image
-        with _evaluating(self), torch.random.fork_rng([image.device] if image.is_cuda else []):
+        with evaluating(self), torch.random.fork_rng([image.device] if image.is_cuda else []):
             torch.manual_seed(0)
             a, b = (self.embed(view) for view in self.views(batch))
         cov = losses.covariance(a)
@@ -132,17 +132,6 @@ class VICReg(nn.Module):
             "embedding_covariance": float(losses.redundancy(cov)),
             "embedding_invariance": float(losses.invariance(a, b)),
         }
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Generator[None]:
-    """Norm by the running statistics and leave them alone; the model returns to its mode."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
 
 
 def grid_sector(batch: Batch) -> Tensor:

@@ -15,14 +15,14 @@ class Setting:
     Attributes:
         out: Folder for what lies behind the numbers: runs, evaluations.
         data: Names of the data sets.
-        prepared: The images of some of them, as one, at a height and width in pixels; raises
-            `BadInput` if no data set was named.
+        prepared: The images of some of them, as one, at a height and width in pixels, with masks
+            of some structures; raises `BadInput` if no data set was named.
         steps: Training steps of every row, instead of those of the table.
     """
 
     out: Path
     data: Sequence[str]
-    prepared: Callable[[tuple[int, int], Sequence[str]], Prepared]
+    prepared: Callable[..., Prepared]
     steps: int | None = None
     seed: int = 0
 

@@ -1,6 +1,7 @@
 """The commands that look at data sets and prepare them."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,13 +24,18 @@ class Images:
     only: tuple[str, ...] = ()
     """Labels that choose among the images: view=4CH, or view=4CH,2CH for either."""
 
-    def prepared(self, size: tuple[int, int]) -> Any:
-        """All of them as one `septum.data.prepared.Prepared` of this height and width in pixels."""
-        from septum.data.limits import parse
+    def prepared(self, size: tuple[int, int], classes: Sequence[str] = ()) -> Any:
+        """All of them as one `septum.data.prepared.Prepared` of this height and width in pixels.
+
+        With `classes`, their masks tell these structures apart.
+        """
+        from septum.data import classes as structures
+        from septum.data import limits
         from septum.data.prepare import prepare_many
 
-        limits = parse(self.only)
-        return prepare_many(self.data, self.root, size=size, cache=self.cache).limited(limits)
+        groups, allowed = structures.parse(classes), limits.parse(self.only)
+        found = prepare_many(self.data, self.root, size=size, cache=self.cache, groups=groups)
+        return found.limited(allowed)
 
 
 @dataclass(frozen=True, kw_only=True)

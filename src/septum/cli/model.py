@@ -23,6 +23,16 @@ class Train:
     """The run folder."""
     size: str = "small"
     """Size of the model: small runs on a CPU in minutes, paper is the published one."""
+    set: tuple[str, ...] = ()
+    """Fields of the model's config with other values than the size has: channels=4 rate=.1."""
+    classes: tuple[str, ...] = ()
+    """Structures to tell apart in masks: left_ventricle myocardium=myocardium,infarction."""
+    labelled: float = 1.0
+    """Share of the training subjects whose masks are shown, chosen by the seed."""
+    fold: int | None = None
+    """Fold 0, 1 or 2 of a cross-validation, instead of the splits of the data sets."""
+    begin: Path | None = None
+    """A run whose weights the training begins with, where they fit."""
     steps: int | None = None
     """Training steps, instead of those of the recipe."""
     seed: int = 0
@@ -34,13 +44,25 @@ class Train:
         """Prepare and train."""
         from septum import runs
 
-        recipe = runs.sized(self.model, self.size, steps=self.steps).recipe
-        ready = self.images.prepared(recipe.image_size)
-        options: dict[str, Any] = {"size": self.size, "steps": self.steps, "seed": self.seed}
+        chosen = runs.sized(self.model, self.size, steps=self.steps)
+        changes = runs.parsed(chosen.config, self.set)
+        ready = self.narrowed(self.images.prepared(chosen.recipe.image_size, self.classes))
+        options: dict[str, Any] = {
+            "size": self.size,
+            "steps": self.steps,
+            "seed": self.seed,
+            "changes": changes,
+            "begin": self.begin,
+        }
         runs.train(self.model, ready, self.out, resume=self.resume, **options)
         if runs.leads():
             runs.note_images(self.out, self.images.data, self.images.root)
             print(self.out)
+
+    def narrowed(self, images: Any) -> Any:
+        """The images in the splits of the fold, with the masks that are shown."""
+        folded = images if self.fold is None else images.folded(self.fold)
+        return folded if self.labelled == 1 else folded.labelled(self.labelled, seed=self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +86,7 @@ class Evaluate:
         from septum import runs
 
         run = runs.load(self.run_folder, device=runs.device())
-        ready = self.images.prepared(run.recipe.image_size)
+        ready = self.images.prepared(run.recipe.image_size, runs.words(run.groups))
         report = runs.evaluate(run, self.task, ready, self.out, split=self.split, seed=self.seed)
         show.metrics(report)
         print(self.out / "metrics.json")
@@ -120,12 +142,14 @@ class Bench:
         samples = self._prepared(run.recipe.image_size, self.data[:1]).split("val")
         print(trained.write(run, samples, measured=[path]))
 
-    def _prepared(self, size: tuple[int, int], names: Sequence[str]) -> Any:
+    def _prepared(
+        self, size: tuple[int, int], names: Sequence[str], classes: Sequence[str] = ()
+    ) -> Any:
         from septum.contract import BadInput
 
         if not names or self.root is None:
             raise BadInput(f"The table {self.table} needs images; name them by --data and --root.")
-        return Images(data=tuple(names), root=self.root, cache=self.cache).prepared(size)
+        return Images(data=tuple(names), root=self.root, cache=self.cache).prepared(size, classes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,5 +185,6 @@ class WriteReport:
         run = runs.load(folder)
         names, root = runs.noted_images(folder)
         images = Images(data=tuple(names), root=self.root or root, cache=self.cache)
-        samples = images.prepared(run.recipe.image_size).split(self.split)
+        ready = images.prepared(run.recipe.image_size, runs.words(run.groups))
+        samples = runs.refolded(run, ready).split(self.split)
         print(trained.write(run, samples, evaluations=self.results, measured=self.tables))

@@ -3,11 +3,15 @@
 from pathlib import Path
 
 from septum.contract import BadInput, Record, Source
-from septum.data import camus, manifest, stills
+from septum.data import acdc, camus, emidec, manifest, mmwhs, stacks, stills
 
 SOURCES: dict[str, Source] = {
+    "acdc": acdc.SOURCE,
     "camus": camus.SOURCE,
+    "emidec": emidec.SOURCE,
+    "mmwhs": mmwhs.SOURCE,
     "phantom": stills.SOURCE,
+    "phantom_stacks": stacks.SOURCE,
 }
 """Every layout that is read without a manifest, and the phantom."""
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from septum.contract import BadInput, Label, Record
-from septum.data import alike, open_source, read
+from septum.contract import BadInput, Label, Record, Source
+from septum.data import alike, decode, open_source, volume
 from septum.data.split import by_hash
 
 MOST_VALUES = 20
@@ -52,6 +52,7 @@ class Audit:
 
     Attributes:
         records: Those that can be read.
+        codes: Class index of every value in their masks (`septum.contract.Source.codes`).
         values: How often a text label has which value.
         bad_rows: Rows of the table that cannot be used; one sentence each.
         unreadable: Files that cannot be decoded; one sentence each.
@@ -62,6 +63,7 @@ class Audit:
 
     name: str
     records: Sequence[Record]
+    codes: Mapping[int, int] | None
     images_by_split: Mapping[str, int]
     subjects_by_split: Mapping[str, int]
     images_with_class: Mapping[str, int]
@@ -99,12 +101,14 @@ def audit(name: str, root: Path) -> Audit:
     source, records = open_source(name, root, on_bad=lambda problem: bad_rows.append(str(problem)))
     seen = _Seen()
     for record in records:
-        _look(record, source.classes, seen)
+        _look(record, source, seen)
+    volume.forget()
     published = _published(records)
     split = {s: next(iter(names)) if names else by_hash(s) for s, names in published.items()}
     return Audit(
         name=name,
         records=seen.records,
+        codes=source.codes,
         images_by_split=Counter(split[r.subject] for r in records),
         subjects_by_split=Counter(split.values()),
         images_with_class=seen.images_with_class,
@@ -117,13 +121,13 @@ def audit(name: str, root: Path) -> Audit:
     )
 
 
-def _look(record: Record, classes: Sequence[str], seen: _Seen) -> None:
+def _look(record: Record, source: Source, seen: _Seen) -> None:
     try:
-        grey = read.image(record.image).grey
-        index = read.mask(record.mask) if record.mask else None
+        grey, index = decode.image(record).grey, decode.mask(record, source.codes)
     except BadInput as error:
         seen.unreadable.append(str(error))
         return
+    classes = source.classes
     seen.records.append(record)
     seen.thumbnails.append(alike.thumbnail(grey))
     seen.digests.append((_digest(grey), "" if index is None else _digest(index)))

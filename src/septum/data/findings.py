@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from septum.contract import Record
-from septum.data import read
+from septum.data import decode, volume
 from septum.data.alike import LEAST_CORRELATION
 from septum.data.audit import Audit, Twins
 from septum.data.split import SPLITS
@@ -73,21 +73,23 @@ def contact_sheet(audit: Audit) -> Figure:
     for ax in axes:
         ax.axis("off")
     for ax, record in zip(axes, sample, strict=False):
-        _draw(ax, record, record.id)
+        _draw(ax, record, record.id, codes=audit.codes)
     first = -(-len(sample) // COLUMNS) * COLUMNS
     for k, twins in enumerate(shown):
         title = f"r = {twins.correlation:.2f} {' '.join(twins.disagree)}"
-        _draw(axes[first + 2 * k], twins.first, f"{twins.first.id}\n{title}")
-        _draw(axes[first + 2 * k + 1], twins.second, f"{twins.second.id}\n")
+        for shown_at, record, line in ((0, twins.first, title), (1, twins.second, "")):
+            ax = axes[first + 2 * k + shown_at]
+            _draw(ax, record, f"{record.id}\n{line}", codes=audit.codes)
+    volume.forget()
     return figure
 
 
-def _draw(ax: Axes, record: Record, title: str) -> None:
-    pixels = read.image(record.image)
+def _draw(ax: Axes, record: Record, title: str, *, codes: Mapping[int, int] | None) -> None:
+    pixels = decode.image(record)
     row_mm, column_mm = pixels.spacing_mm or (1.0, 1.0)
     ax.imshow(pixels.grey, cmap="gray", vmin=0, vmax=255, aspect=row_mm / column_mm)
     ax.set_title(title, fontsize=5)
-    index = read.mask(record.mask) if record.mask else None
+    index = decode.mask(record, codes)
     if index is not None and index.shape == pixels.grey.shape and min(index.shape) > 1:
         for k in np.unique(index[index > 0])[::-1]:  # an inner outline over an outer one
             colour = CLASS_COLOURS[(int(k) - 1) % len(CLASS_COLOURS)]

@@ -1,6 +1,6 @@
 """Decode a data set once, into frames that can be read at random in microseconds.
 
-    records → decode → keep the aspect ratio, pad → uint8 shards + table.parquet → Prepared
+    records → decode → scale, pad or crop → uint8 shards + table.parquet → Prepared
 
 The cache folder is named by a hash of everything it depends on (records, size and date of every
 file, frame size, version), is written beside its place and renamed into it: a cache that exists is
@@ -21,14 +21,15 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import UInt8
 
-from septum.contract import BadInput, Record
-from septum.data import open_source, read, sector, table
-from septum.data.letterbox import fit
+from septum.contract import BadInput, Record, Source
+from septum.data import decode, open_source, sector, table, volume
+from septum.data.classes import Groups, merged
+from septum.data.letterbox import Letterbox, fit, show
 from septum.data.prepared import Prepared
 from septum.data.shards import Writer, join, open_frames
 from septum.data.split import assign
 
-VERSION = 1
+VERSION = 2
 """Goes up when prepared frames of the same files change."""
 NO_MASK = 255
 MAX_SIDE = 4096
@@ -50,27 +51,39 @@ def prepare(name: str, root: Path, *, size: tuple[int, int], cache: Path | None 
         raise BadInput(f"Frames of {size[0]} x {size[1]} pixels cannot be made; use 1 to 4096.")
     source, found = open_source(name, root)
     records = [replace(r, split=s) for r, s in zip(found, assign(found), strict=True)]
-    key = _key(records, source.classes, size)
+    key = _key(records, source, size)
     folder = (cache or default_cache()) / f"{name.replace(':', '-')}-{size[0]}x{size[1]}-{key}"
     if not folder.is_dir():
-        _write(folder, records, classes=source.classes, size=size)
+        _write(folder, records, source=source, size=size)
     return _open(folder, name, source.classes)
 
 
 def prepare_many(
-    names: Sequence[str], root: Path, *, size: tuple[int, int], cache: Path | None = None
+    names: Sequence[str],
+    root: Path,
+    *,
+    size: tuple[int, int],
+    cache: Path | None = None,
+    groups: Groups | None = None,
 ) -> Prepared:
     """Several data sets one after the other, as one.
 
     Ids and subjects get the name of their data set in front. Where the data sets do not agree on
     the classes, there is no common mask and `masks` is None.
 
+    Args:
+        names: Of the data sets.
+        root: As for `prepare`.
+        size: As for `prepare`.
+        cache: As for `prepare`.
+        groups: Structures that the masks are to tell apart, of the classes of every data set.
+
     Raises:
-        BadInput: As for `prepare`; or no name, or a name twice.
+        BadInput: As for `prepare` and `merged`; or no name, or a name twice.
     """
     if not names or len(set(names)) < len(names):
         raise BadInput("Name at least one data set, and every one once.")
-    parts = [prepare(name, root, size=size, cache=cache) for name in names]
+    parts = [merged(prepare(name, root, size=size, cache=cache), groups or {}) for name in names]
     return parts[0] if len(parts) == 1 else _join(parts)
 
 
@@ -94,6 +107,7 @@ def _join(parts: Sequence[Prepared]) -> Prepared:
         images=join([part.images for part in parts]),
         sectors=join([part.sectors for part in parts]),
         masks=join(masks) if agree else None,
+        groups=parts[0].groups,
     )
 
 
@@ -117,7 +131,7 @@ def _open(folder: Path, name: str, classes: Sequence[str]) -> Prepared:
 
 
 def _write(
-    folder: Path, records: Sequence[Record], *, classes: Sequence[str], size: tuple[int, int]
+    folder: Path, records: Sequence[Record], *, source: Source, size: tuple[int, int]
 ) -> None:
     """Write into a temporary folder beside, then rename; of two writers the first wins."""
     try:
@@ -125,7 +139,7 @@ def _write(
         with TemporaryDirectory(dir=folder.parent, prefix=".preparing-") as scratch:
             fresh = Path(scratch) / "fresh"
             fresh.mkdir()
-            _write_frames(fresh, records, classes=classes, size=size)
+            _write_frames(fresh, records, source=source, size=size)
             if not folder.is_dir():
                 fresh.rename(folder)
     except OSError as error:
@@ -136,17 +150,18 @@ def _write(
 
 
 def _write_frames(
-    folder: Path, records: Sequence[Record], *, classes: Sequence[str], size: tuple[int, int]
+    folder: Path, records: Sequence[Record], *, source: Source, size: tuple[int, int]
 ) -> None:
     kinds = ["images", "sectors", *["masks"] * any(r.mask for r in records)]
     rows: list[tuple[Record, dict[str, Any]]] = []
     with ExitStack() as stack:
+        stack.callback(volume.forget)
         writers = [
             stack.enter_context(Writer(folder, kind, count=len(records), size=size))
             for kind in kinds
         ]
         for record in records:
-            frames, row = _decode(record, classes=classes, size=size)
+            frames, row = _decode(record, source=source, size=size)
             rows.append(row)
             for writer, frame in zip(writers, frames, strict=False):
                 writer.append(frame)
@@ -154,57 +169,66 @@ def _write_frames(
 
 
 def _decode(
-    record: Record, *, classes: Sequence[str], size: tuple[int, int]
+    record: Record, *, source: Source, size: tuple[int, int]
 ) -> tuple[list[UInt8[np.ndarray, "h w"]], tuple[Record, dict[str, Any]]]:
     """Image, sector and mask of one record, and its row of the table."""
-    pixels = read.image(record.image)
-    spacing_mm = pixels.spacing_mm or _stated_spacing(record)
-    box = fit(pixels.grey.shape, size, spacing_mm)
+    pixels = decode.image(record)
+    shape = (pixels.grey.shape[0], pixels.grey.shape[1])
+    box = _box(record, shape, size, spacing_mm=pixels.spacing_mm, field_mm=source.field_mm)
     image = box.image(pixels.grey)
-    index = np.full(size, NO_MASK, np.uint8)
-    if record.mask:
-        index = box.mask(_checked_mask(record.mask, pixels.grey.shape, classes))
+    index = decode.mask(record, source.codes)
+    _check_mask(record, index, shape, source.classes)
+    known = np.full(size, NO_MASK, np.uint8) if index is None else box.mask(index)
     seen = sector.find(image) if _is_ultrasound(record) else np.ones(size, bool)
-    return [image, seen.view(np.uint8), index], table.place(record, box, spacing_mm)
+    return [image, seen.view(np.uint8), known], table.place(record, box, pixels.spacing_mm)
 
 
-def _checked_mask(
-    path: Path, shape: tuple[int, ...], classes: Sequence[str]
-) -> UInt8[np.ndarray, "h w"]:
-    index = read.mask(path)
+def _box(
+    record: Record,
+    shape: tuple[int, int],
+    size: tuple[int, int],
+    *,
+    spacing_mm: tuple[float, float] | None,
+    field_mm: tuple[float, float] | None,
+) -> Letterbox:
+    if field_mm is None:
+        return fit(shape, size, spacing_mm)
+    if spacing_mm is None:
+        raise BadInput(f"{record.image} does not state the spacing of its pixels; export it again.")
+    return show(shape, size, spacing_mm, field_mm)
+
+
+def _check_mask(
+    record: Record,
+    index: UInt8[np.ndarray, "h w"] | None,
+    shape: tuple[int, int],
+    classes: Sequence[str],
+) -> None:
+    if index is None:
+        return
     if index.shape != shape:
         raise BadInput(
-            f"The mask {path} has {index.shape[0]} x {index.shape[1]} pixels and its image "
+            f"The mask {record.mask} has {index.shape[0]} x {index.shape[1]} pixels and its image "
             f"{shape[0]} x {shape[1]}; export both at the same size."
         )
     if index.max() >= len(classes):
         raise BadInput(
-            f"The mask {path} holds the index {index.max()}, but the classes end at "
-            f"{len(classes) - 1}; name all of them in mask_classes."
+            f"The mask {record.mask} holds the index {index.max()}, but the classes end at "
+            f"{len(classes) - 1}; correct it, or name all of them in mask_classes."
         )
-    return index
-
-
-def _stated_spacing(record: Record) -> tuple[float, float] | None:
-    row_mm, column_mm = (record.labels.get(f"spacing_{axis}_mm") for axis in "yx")
-    if not (isinstance(row_mm, float) and isinstance(column_mm, float)):
-        return None
-    if not (0 < row_mm < 1e3 and 0 < column_mm < 1e3):
-        raise BadInput(
-            f"{record.id!r} states a pixel spacing of {row_mm:g} x {column_mm:g} mm; correct it."
-        )
-    return row_mm, column_mm
 
 
 def _is_ultrasound(record: Record) -> bool:
     return str(record.labels.get("modality", "")).lower() in {"us", "ultrasound"}
 
 
-def _key(records: Sequence[Record], classes: Sequence[str], size: tuple[int, int]) -> str:
+def _key(records: Sequence[Record], source: Source, size: tuple[int, int]) -> str:
+    card = list(source.classes), source.field_mm, sorted((source.codes or {}).items())
     facts = [
-        (r.id, r.subject, r.split, dict(r.labels), *map(_stamp, (r.image, r.mask))) for r in records
+        (r.id, r.subject, r.split, r.at, dict(r.labels), *map(_stamp, (r.image, r.mask)))
+        for r in records
     ]
-    return sha256(json.dumps([VERSION, size, list(classes), facts]).encode()).hexdigest()[:16]
+    return sha256(json.dumps([VERSION, size, card, facts]).encode()).hexdigest()[:16]
 
 
 def _stamp(path: Path | None) -> list[tuple[str, int, int]]:

@@ -12,7 +12,7 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,13 +39,17 @@ BROKEN = (
 )
 """What Pillow raises on damaged files."""
 
+Codes = Mapping[int, int]
+"""Class index of every value that a mask holds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pixels:
     """One decoded image.
 
     Attributes:
-        grey: Intensities; files of more than 8 bits are stretched from their range to 0-255.
+        grey: Intensities; files of more than 8 bits are stretched from their range to 0-255, slices
+            of a volume between two percentiles of it.
         spacing_mm: Distance of neighbouring rows and of neighbouring columns, where stated.
     """
 
@@ -65,15 +69,34 @@ def image(path: Path) -> Pixels:
     return Pixels(grey=_eight_bit(path, _picture(path, _grey)))
 
 
-def mask(path: Path) -> UInt8[np.ndarray, "h w"]:
+def mask(path: Path, codes: Codes | None = None) -> UInt8[np.ndarray, "h w"]:
     """Read a map of class indices; the colours of a palette picture do not matter.
 
+    Args:
+        path: File of the mask.
+        codes: Class index of every value in the file, where it holds no indices.
+
     Raises:
-        BadInput: As for `image`, or the file holds colours or anything but whole numbers 0-254.
+        BadInput: As for `image`, or the file holds colours or values that `indices` refuses.
     """
     medical = path.suffix.lower() in MEDICAL
-    values = _medical(path)[0] if medical else _picture(path, partial(_indices, path))
-    index = values.astype(np.uint8)
+    values = _medical(path)[0] if medical else _picture(path, partial(_one_band, path))
+    return indices(path, values, codes)
+
+
+def indices(
+    path: Path, values: Shaped[np.ndarray, "h w"], codes: Codes | None
+) -> UInt8[np.ndarray, "h w"]:
+    """The class indices that the values of a mask stand for.
+
+    Raises:
+        BadInput: Without codes, a value is no whole number 0-254; with codes, it is neither 0 nor
+            one of them.
+    """
+    if codes is not None:
+        return _decoded(path, values, codes)
+    with np.errstate(invalid="ignore"):
+        index = values.astype(np.uint8)
     if not np.array_equal(index, values) or index.max() == 255:
         raise _no_indices(path)
     return index
@@ -118,7 +141,22 @@ def _grey(picture: Image.Image) -> Shaped[np.ndarray, "h w"]:
     return np.asarray(picture if deep else picture.convert("L"))
 
 
-def _indices(path: Path, picture: Image.Image) -> Shaped[np.ndarray, "h w"]:
+def _decoded(
+    path: Path, values: Shaped[np.ndarray, "h w"], codes: Codes
+) -> UInt8[np.ndarray, "h w"]:
+    known = {0: 0, **codes}
+    index = np.zeros(values.shape, np.uint8)
+    for value in np.unique(values):
+        if value not in known:
+            raise BadInput(
+                f"The mask {path} holds the value {value:g}, which stands for no class; correct "
+                f"it to one of {', '.join(map(str, sorted(known)))}."
+            )
+        index[values == value] = known[value]
+    return index
+
+
+def _one_band(path: Path, picture: Image.Image) -> Shaped[np.ndarray, "h w"]:
     if len(picture.getbands()) > 1:
         raise _no_indices(path)
     return np.asarray(picture)

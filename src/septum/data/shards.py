@@ -55,10 +55,19 @@ def _files(
 
 
 class Frames:
-    """Frames of one or several rows of shards, by their place."""
+    """Frames of one or several rows of shards, by their place.
 
-    def __init__(self, shards: Sequence[UInt8[np.ndarray, "_ h w"]]) -> None:
+    Attributes:
+        codes: What every value of a shard stands for, one table per shard; None for itself.
+    """
+
+    def __init__(
+        self,
+        shards: Sequence[UInt8[np.ndarray, "_ h w"]],
+        codes: Sequence[UInt8[np.ndarray, " 256"] | None] | None = None,
+    ) -> None:
         self.shards = list(shards)
+        self.codes = list(codes or [None] * len(self.shards))
         self._starts = np.cumsum([0, *map(len, self.shards)])
 
     def __len__(self) -> int:
@@ -69,8 +78,14 @@ class Frames:
         where = np.searchsorted(self._starts, places, side="right") - 1
         out = np.empty((len(places), *self.shards[0].shape[1:]), np.uint8)
         for k, (place, shard) in enumerate(zip(places, where, strict=True)):
-            out[k] = self.shards[shard][place - self._starts[shard]]
+            frame, codes = self.shards[shard][place - self._starts[shard]], self.codes[shard]
+            out[k] = frame if codes is None else codes[frame]
         return out
+
+    def recoded(self, codes: UInt8[np.ndarray, " 256"]) -> "Frames":
+        """The same frames with other values; nothing is read yet."""
+        before = [codes if old is None else codes[old] for old in self.codes]
+        return Frames(self.shards, before)
 
 
 def open_frames(folder: Path, name: str) -> Frames:
@@ -81,4 +96,5 @@ def open_frames(folder: Path, name: str) -> Frames:
 
 def join(parts: Sequence[Frames]) -> Frames:
     """All frames of several, one after the other."""
-    return Frames([shard for part in parts for shard in part.shards])
+    shards = [shard for part in parts for shard in part.shards]
+    return Frames(shards, [codes for part in parts for codes in part.codes])

@@ -1,6 +1,6 @@
 """The facts about prepared frames, as a Parquet table with one row per frame.
 
-    id subject split image mask · height width scale_y scale_x offset_y offset_x · label.NAME ...
+    id subject split image mask at · height width scale_y scale_x offset_y offset_x · label.NAME ...
 
 `height` and `width` are of the picture in its file. Labels that are points (`*_y_px`, `*_x_px`)
 and spacings (`spacing_y_mm`, `spacing_x_mm`) are those of the prepared frame.
@@ -44,12 +44,13 @@ def place(
 def write(folder: Path, rows: Sequence[tuple[Record, Mapping[str, Any]]]) -> None:
     """Write what `place` has returned for every frame."""
     names = list({name: None for record, _ in rows for name in record.labels})
-    columns: dict[str, list[Any]] = {
+    columns: dict[str, Any] = {
         "id": [r.id for r, _ in rows],
         "subject": [r.subject for r, _ in rows],
         "split": [r.split for r, _ in rows],
         "image": [str(r.image) for r, _ in rows],
         "mask": [str(r.mask) if r.mask else None for r, _ in rows],
+        "at": pa.array([list(r.at) for r, _ in rows], pa.list_(pa.int32())),
         **{key: [geometry[key] for _, geometry in rows] for key in rows[0][1]},
         **{_LABEL + name: _column([r.labels.get(name) for r, _ in rows]) for name in names},
     }
@@ -66,6 +67,7 @@ def read(folder: Path) -> list[Record]:
             split=row["split"],
             image=Path(row["image"]),
             mask=Path(row["mask"]) if row["mask"] else None,
+            at=tuple(row["at"]),
             labels={
                 key.removeprefix(_LABEL): value
                 for key, value in row.items()

@@ -19,4 +19,5 @@ def on(batch: Batch, device: torch.device) -> Batch:
         sector=None if batch.sector is None else batch.sector.to(device),
         mask=None if batch.mask is None else batch.mask.to(device),
         labels={name: value.to(device) for name, value in batch.labels.items()},
+        unpaired=None if batch.unpaired is None else batch.unpaired.to(device),
     )

@@ -2,18 +2,28 @@
 
 from septum.contract import Task
 from septum.tasks import (
+    area,
+    delineate,
     detect,
     disentangle,
+    modality,
     monitor,
     outliers,
     retrieve,
     segment,
     synthesise,
+    transform,
+    traverse,
     usage,
 )
 
 TASKS: dict[str, Task] = {
     "segment": segment.run,
+    "delineate": delineate.run,
+    "area": area.run,
+    "modality": modality.run,
+    "transform": transform.run,
+    "traverse": traverse.run,
     "retrieve": retrieve.run,
     "outliers": outliers.run,
     "detect": detect.run,
@@ -23,5 +33,6 @@ TASKS: dict[str, Task] = {
     "monitor": monitor.run,
 }
 
-WITHOUT_FLOOR = {"synthesise"}
-"""Tasks that are not asked of an untrained model: what it draws augments nothing."""
+WITHOUT_FLOOR = {"synthesise", "transform", "traverse"}
+"""Tasks that are not asked of an untrained model: what it draws augments nothing, and masks that
+are one class everywhere survive any change."""

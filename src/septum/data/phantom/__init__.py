@@ -1,24 +1,40 @@
-"""A synthetic heart with known factors: anatomy times appearance, drawn as ultrasound."""
+"""A synthetic heart with known factors: anatomy times appearance, as ultrasound, MR or CT."""
 
+from septum.data.phantom.body import Body, sample_body
 from septum.data.phantom.frame import LANDMARKS, Frame, draw, frames_per_second
 from septum.data.phantom.heart import PATHOLOGIES, PHASES, Heart, sample_heart
 from septum.data.phantom.look import Look, sample_look
+from septum.data.phantom.planes import PLANES
+from septum.data.phantom.scanner import MODALITIES, Scan, sample_scan
+from septum.data.phantom.stack import STACK_CLASSES, Stack, draw_stack
 from septum.data.phantom.tissue import CLASSES
 from septum.data.phantom.views import VIEWS
 from septum.data.phantom.write import write
+from septum.data.phantom.write_stacks import Study, write_stacks
 
 __all__ = [
     "CLASSES",
     "LANDMARKS",
+    "MODALITIES",
     "PATHOLOGIES",
     "PHASES",
+    "PLANES",
+    "STACK_CLASSES",
     "VIEWS",
+    "Body",
     "Frame",
     "Heart",
     "Look",
+    "Scan",
+    "Stack",
+    "Study",
     "draw",
+    "draw_stack",
     "frames_per_second",
+    "sample_body",
     "sample_heart",
     "sample_look",
+    "sample_scan",
     "write",
+    "write_stacks",
 ]

@@ -101,14 +101,14 @@ def around(pose: Pose, points: Points) -> Around:
     return Around(pose, points, level, radius, cosine, sine, infarct, endo, epi, free)
 
 
-def tissue_at(near: Around) -> Codes:
-    """Code of the tissue at every point."""
+def tissue_at(near: Around, *, aorta_mm: float = 55.0) -> Codes:
+    """Code of the tissue at every point; the aorta is drawn so far from its annulus."""
     tissue = np.zeros(near.level.shape, np.uint8)
     _paint_pericardium(tissue, near)
     _paint_atria(tissue, near)
     _paint_right_ventricle(tissue, near)
     _paint_left_ventricle(tissue, near)
-    _paint_aorta(tissue, near)
+    _paint_aorta(tissue, near, aorta_mm)
     _paint_leaflets(tissue, near)
     return tissue
 
@@ -219,13 +219,13 @@ def aortic_axis(pose: Pose) -> tuple[Array, Array]:
     return centre, np.array([sin(tilt) * u, sin(tilt) * v, cos(tilt)], np.float32)
 
 
-def _paint_aorta(tissue: Codes, near: Around) -> None:
+def _paint_aorta(tissue: Codes, near: Around, reach_mm: float) -> None:
     """Outflow tract, sinuses, ascending aorta and the three cusps."""
     along, away, forward, sideways = aortic_frame(near.pose, near.points)
     annulus = near.pose.heart.aorta_diameter_mm / 2
     sinus = np.exp(-(((along - 9) / 6) ** 2))
     bore = annulus * (1 + 0.28 * sinus + 0.12 * np.clip(along / 25, 0, 1))
-    tube = (along > 0) & (along < 55)
+    tube = (along > 0) & (along < reach_mm)
     solid = (tissue != LV) & (tissue != LA)
     tissue[tube & (away < bore + 2)] = FIBROUS
     outflow = (along > -16) & (along <= 0) & (away < annulus) & solid

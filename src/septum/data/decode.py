@@ -1,0 +1,56 @@
+"""Decode what a record points at: a file of its own, or one slice of a volume."""
+
+import numpy as np
+from jaxtyping import UInt8
+
+from septum.contract import BadInput, Record
+from septum.data import read, volume
+
+PLANE = "plane"
+"""Label whose value `axial` says that the slices of a volume are counted across the body."""
+
+
+def image(record: Record) -> read.Pixels:
+    """The pixels, and their spacing where the file or the labels of the record state it.
+
+    Raises:
+        BadInput: The file cannot be read, or the stated spacing is impossible.
+    """
+    if record.at:
+        whole = volume.load(record.image, axial=_is_axial(record))
+        return read.Pixels(grey=whole.grey(record.at), spacing_mm=whole.grid.spacing_mm[1:])
+    pixels = read.image(record.image)
+    return read.Pixels(grey=pixels.grey, spacing_mm=pixels.spacing_mm or _stated_spacing_mm(record))
+
+
+def mask(record: Record, codes: read.Codes | None = None) -> UInt8[np.ndarray, "h w"] | None:
+    """The class index of every pixel, None for a record without a mask.
+
+    Args:
+        record: What is decoded.
+        codes: Class index of every value in the file (`septum.contract.Source.codes`).
+
+    Raises:
+        BadInput: The file cannot be read, or a value in it stands for no class.
+    """
+    if record.mask is None:
+        return None
+    if not record.at:
+        return read.mask(record.mask, codes)
+    values = volume.load(record.mask, axial=_is_axial(record)).values(record.at)
+    return read.indices(record.mask, values, codes)
+
+
+def _is_axial(record: Record) -> bool:
+    return record.labels.get(PLANE) == "axial"
+
+
+def _stated_spacing_mm(record: Record) -> tuple[float, float] | None:
+    row_mm, column_mm = (record.labels.get(f"spacing_{axis}_mm") for axis in "yx")
+    if not (isinstance(row_mm, float) and isinstance(column_mm, float)):
+        return None
+    if not (0 < row_mm < 1e3 and 0 < column_mm < 1e3):
+        raise BadInput(
+            f"{record.id!r} states a pixel spacing of {row_mm:g} x {column_mm:g} mm; correct it."
+        )
+    return row_mm, column_mm

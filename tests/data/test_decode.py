@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK
+from PIL import Image
+
+from septum.contract import BadInput, Record
+from septum.data import decode, miniature
+
+
+def record(image: Path, **options) -> Record:
+    return Record(id="a", subject="s", image=image, **options)
+
+
+def test_a_file_of_its_own_is_read_whole(tmp_path):
+    pixels = np.array([[0, 9], [1, 2]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    told = {"spacing_y_mm": 0.5, "spacing_x_mm": 0.25}
+    a = record(tmp_path / "a.png", mask=tmp_path / "a.png", labels=told)
+    np.testing.assert_array_equal(decode.image(a).grey, pixels)
+    assert decode.image(a).spacing_mm == (0.5, 0.25)
+    np.testing.assert_array_equal(decode.mask(a), pixels)
+    assert decode.mask(a, {9: 1, 1: 3, 2: 2}).tolist() == [[0, 1], [3, 2]]
+    bare = record(tmp_path / "a.png")
+    assert (decode.mask(bare), decode.image(bare).spacing_mm) == (None, None)
+
+
+def test_a_slice_comes_with_the_spacing_in_its_plane_and_its_mask(tmp_path):
+    voxels = np.arange(2 * 3 * 4, dtype=np.int16).reshape(2, 3, 4)
+    for name, stack in (("image", voxels), ("mask", voxels % 5 * 100)):
+        miniature.write(tmp_path / f"{name}.nii", stack, spacing_mm=(10.0, 1.25, 1.5))
+    a = record(tmp_path / "image.nii", mask=tmp_path / "mask.nii", at=(1,))
+    pixels = decode.image(a)
+    assert pixels.spacing_mm == (1.25, 1.5)
+    assert pixels.grey.shape == (3, 4)
+    assert pixels.grey[2, 3] == 255
+    codes = {100: 1, 200: 2, 300: 3, 400: 4}
+    np.testing.assert_array_equal(decode.mask(a, codes), voxels[1] % 5)
+    with pytest.raises(BadInput, match=r"mask\.nii holds values that are no class indices"):
+        decode.mask(a)
+
+
+def test_the_plane_of_a_record_turns_image_and_mask(tmp_path):
+    voxels = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    image = SimpleITK.GetImageFromArray(voxels)
+    image.SetSpacing((1.0, 2.0, 3.0))
+    SimpleITK.WriteImage(SimpleITK.DICOMOrient(image, "ASL"), tmp_path / "a.nii")
+    a = record(tmp_path / "a.nii", mask=tmp_path / "a.nii", at=(1,), labels={"plane": "axial"})
+    np.testing.assert_array_equal(decode.mask(a), voxels[1])
+    assert decode.image(a).spacing_mm == (2.0, 1.0)
+    assert (np.diff(decode.image(a).grey.astype(int)) >= 0).all()
+
+
+def test_a_single_picture_is_no_volume(tmp_path):
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "a.png")
+    with pytest.raises(BadInput, match=r"a\.png is .*;"):
+        decode.image(record(tmp_path / "a.png", at=(0,)))
