@@ -79,6 +79,19 @@ def test_no_subject_of_a_fold_is_in_two_splits(images):
         assert sum(map(len, parts)) == len(set.union(*parts)) == SUBJECTS
 
 
+def test_a_subject_is_in_one_fold_whatever_it_is_joined_with(images):
+    joined = replace(
+        images, records=[replace(r, subject=f"some/{r.subject}") for r in images.records]
+    )
+    alone = [r.split for r in images.folded(1).records]
+    assert [r.split for r in joined.folded(1).records] == alone
+
+
+def test_a_batch_has_no_more_masks_than_images(images):
+    with pytest.raises(BadInput, match="cannot have 8 images"):
+        batches(images.split("train"), batch_size=6, labelled=8, seed=0)
+
+
 def test_a_share_shows_masks_of_whole_subjects(images):
     train = images.labelled(0.2, seed=1).split("train")
     shown = subjects(train, train.annotated())
@@ -117,7 +130,7 @@ def test_a_larger_share_has_the_subjects_of_a_smaller_one(images):
 
 @pytest.mark.parametrize("share", [0.0, 0.03, 1.1, -0.5])
 def test_a_share_that_yields_no_subject_is_refused(images, share):
-    with pytest.raises(BadInput, match=r"14 training subjects is none; use a share from 0\.036"):
+    with pytest.raises(BadInput, match=r"14 training subjects is none; use a share from 0\.071"):
         images.labelled(share)
 
 

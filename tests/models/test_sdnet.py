@@ -1,11 +1,12 @@
 """SDNet against its paper: shapes, sizes, what reaches what, and what can carry what."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from septum.contract import Batch, Recipe
+from septum.contract import BadInput, Batch, Recipe, Record
 from septum.models import sdnet
 from septum.models.sdnet import SDNet, SDNetConfig, binarised
 from septum.nn import anatomy_parts as parts
@@ -265,3 +266,16 @@ def test_the_images_decide_what_the_config_leaves_open():
 
     config = sdnet.adapted(TINY, Images())
     assert (config.structures, config.image_size) == (4, (32, 64))
+
+
+def test_an_area_that_no_image_states_is_refused():
+    class Images:
+        name, split, classes = "some", "train", ("background", "a")
+        records = (Record(id="0", subject="0", image=Path("none"), labels={"a_px": 3.0}),)
+
+        def batch(self, indices):
+            return Batch(image=torch.zeros(len(indices), 1, 32, 64))
+
+    assert sdnet.adapted(replace(TINY, area="a_px"), Images()).area == "a_px"
+    with pytest.raises(BadInput, match="label 'b_px' to learn an area from; choose one of a_px"):
+        sdnet.adapted(replace(TINY, area="b_px"), Images())

@@ -62,7 +62,7 @@ class Train:
     def narrowed(self, images: Any) -> Any:
         """The images in the splits of the fold, with the masks that are shown."""
         folded = images if self.fold is None else images.folded(self.fold)
-        return folded if self.labelled == 1 else folded.labelled(self.labelled, seed=self.seed)
+        return folded.labelled(self.labelled, seed=self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)

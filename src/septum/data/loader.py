@@ -54,6 +54,8 @@ def batches(
     """
     if batch_size < 1 or batch_size % ranks or labelled % ranks:
         raise BadInput(f"A batch of {batch_size} cannot be dealt out to {ranks} processes evenly.")
+    if not 0 <= labelled <= batch_size:
+        raise BadInput(f"A batch of {batch_size} cannot have {labelled} images with a mask.")
     if seed < 0:
         raise BadInput(f"The seed {seed} is negative; use 0 or more.")
     everything = range(len(samples.records))

@@ -63,9 +63,16 @@ class Prepared:
         Raises:
             BadInput: There is no such fold, or a data set has too few subjects.
         """
-        subjects = self._subjects()
-        place = {s: part for of in subjects.values() for s, part in by_fold(of, fold).items()}
-        records = [replace(r, split=place[r.subject]) for r in self.records]
+        place = {
+            f"{name}/{subject}": split
+            for name, of in self._subjects().items()
+            for subject, split in by_fold([_alone(s, name) for s in of], fold).items()
+        }
+        records = [
+            replace(r, split=place[f"{name}/{_alone(r.subject, name)}"])
+            for r in self.records
+            for name in [str(r.labels["data"])]
+        ]
         return replace(self, records=records, fold=fold)
 
     def labelled(self, share: float, *, seed: int = 0) -> "Prepared":
@@ -136,6 +143,11 @@ class Prepared:
         return replace(self, records=records)
 
 
+def _alone(subject: str, data: str) -> str:
+    """The name of a subject in its own data set: joined with others or not, its fold is one."""
+    return subject.removeprefix(f"{data}/")
+
+
 def _wanted(subjects: Sequence[str], share: float, seed: int) -> Sequence[str]:
     return _share(subjects, share, seed) if share else ()
 
@@ -145,7 +157,7 @@ def _share(subjects: Sequence[str], share: float, seed: int) -> Sequence[str]:
     if not 0 < share <= 1 or not (count := round(share * len(subjects))):
         raise BadInput(
             f"A share of {share:g} of {len(subjects)} training subjects is none; use a share from "
-            f"{0.5 / max(len(subjects), 1):.2g} to 1."
+            f"{1 / max(len(subjects), 1):.2g} to 1."
         )
     order = np.random.default_rng(seed).permutation(len(subjects))
     return [subjects[int(i)] for i in order[:count]]

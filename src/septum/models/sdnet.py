@@ -40,7 +40,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from septum.contract import Batch, Features, Paper, Phase, Recipe, Samples, Size, Terms
+from septum.contract import BadInput, Batch, Features, Paper, Phase, Recipe, Samples, Size, Terms
 from septum.losses import anatomy as losses
 from septum.nn import quantise, strong, supervised
 from septum.nn.anatomy_parts import AreaHead, Decoder, ModalityEncoder, segmentor
@@ -351,8 +351,18 @@ class SDNet(nn.Module):
 
 
 def adapted(config: SDNetConfig, samples: Samples) -> SDNetConfig:
-    """The structures and the size of these images."""
+    """The structures and the size of these images.
+
+    Raises:
+        BadInput: There are no masks, the size does not fit, or no image has the area's label.
+    """
     structures, image_size = supervised.learns_from(samples, multiple=16)
+    if config.area and not any(config.area in record.labels for record in samples.records):
+        numbers = sorted({k for r in samples.records for k in r.labels if k.endswith("_px")})
+        raise BadInput(
+            f"No image of {samples.name} ({samples.split}) has the label {config.area!r} to learn "
+            f"an area from; choose one of {', '.join(numbers) or 'those of another data set'}."
+        )
     return replace(config, structures=structures, image_size=image_size)
 
 
