@@ -7,6 +7,7 @@ import torch
 
 from septum import checkpoint, runs
 from septum.contract import BadInput
+from septum.data.classes import merged
 from septum.data.prepare import prepare_many
 from septum.models import MODELS
 
@@ -70,3 +71,79 @@ def test_an_unknown_optimiser_is_refused(images, tmp_path, monkeypatch):
     with_recipe(monkeypatch, optimiser="sgd")
     with pytest.raises(BadInput, match="adamw or lars"):
         runs.train("concept_vae", images, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def folded(images, tmp_path_factory, tiny_models):  # noqa: ARG001 - the order matters
+    """SDNet, trained in the second fold with a third of the masks, on two merged structures."""
+    folder = tmp_path_factory.mktemp("runs") / "folded"
+    groups = {"heart": ("left_ventricle", "myocardium"), "atrium": ("left_atrium",)}
+    narrowed = merged(images, groups).folded(1).labelled(0.3)
+    runs.train("sdnet", narrowed, folder, changes={"width": 4, "channels": 4})
+    return folder
+
+
+def test_a_run_remembers_its_fold_and_structures(folded):
+    run = runs.load(folded)
+    assert (run.fold, run.config.structures, run.config.image_size) == (1, 2, (64, 96))
+    assert runs.words(run.groups) == ["heart=left_ventricle,myocardium", "atrium=left_atrium"]
+    assert checkpoint.read_header(folded)["labelled"] == 0.3
+
+
+def test_a_run_is_asked_in_the_splits_of_its_fold(folded, images):
+    run = runs.load(folded)
+    asked = runs.refolded(run, images)
+    assert [r.split for r in asked.records] == [r.split for r in images.folded(1).records]
+    assert [r.split for r in asked.records] != [r.split for r in images.records]
+    assert runs.refolded(replace(run, fold=None), images) is images
+
+
+def test_a_training_begins_with_the_weights_that_fit(folded, images, tmp_path):
+    narrowed = images.folded(1).labelled(0.3)  # other structures: other masks, same anatomy
+    changes = {"width": 4, "channels": 4, "area": "left_ventricle_px"}
+    runs.train("sdnet", narrowed, tmp_path / "tuned", changes=changes, begin=folded)
+    before, after = runs.load(folded).model, runs.load(tmp_path / "tuned").model
+    runs.train("sdnet", narrowed, tmp_path / "anew", changes=changes, seed=5)
+    anew = runs.load(tmp_path / "anew").model
+
+    def distance(a, b):
+        pairs = zip(a.f_anatomy.parameters(), b.f_anatomy.parameters(), strict=True)
+        return sum((x - y).abs().sum().item() for x, y in pairs)
+
+    assert distance(before, after) < 0.1 * distance(before, anew)
+    assert after.area is not None
+    said = checkpoint.read_header(tmp_path / "tuned")["begin"]
+    assert said["classes"]["atrium"] == ["left_atrium"]
+
+
+def test_a_run_of_another_kind_cannot_be_begun_with(run, images, tmp_path):
+    with pytest.raises(BadInput, match="no weight that fits this model"):
+        runs.train("sdnet", images.labelled(0.5), tmp_path / "run", begin=run.folder)
+
+
+@pytest.mark.parametrize(
+    ("words", "changes"),
+    [
+        (["channels=4", "rotation_deg=7"], {"channels": 4, "rotation_deg": 7.0}),
+        (["area=left_ventricle_px"], {"area": "left_ventricle_px"}),
+        ([], {}),
+    ],
+)
+def test_fields_are_set_by_words(words, changes):
+    found = runs.parsed(MODELS["sdnet"].sizes["small"].config, words)
+    assert found == changes
+    assert [type(v) for v in found.values()] == [type(v) for v in changes.values()]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("channels=x", "no int; write it like 8"),
+        ("nothing=1", "sets no field of the config; set structures"),
+        ("image_size=3", "sets no field"),
+        ("channels", "no int"),
+    ],
+)
+def test_a_field_that_cannot_be_set_is_refused(word, message):
+    with pytest.raises(BadInput, match=message):
+        runs.parsed(MODELS["sdnet"].sizes["small"].config, [word])

@@ -245,7 +245,7 @@ def parsed(config: Any, said: Sequence[str]) -> dict[str, Any]:
     return changes
 
 
-def _value(word: str, text: str, like: bool | float | str) -> bool | float | str:  # noqa: FBT001
+def _value(word: str, text: str, like: Any) -> Any:
     """A text as a value of the same kind."""
     try:
         if isinstance(like, bool):

@@ -61,3 +61,9 @@ def test_other_cases_are_refused(folders, tmp_path):
     other = written(tmp_path / "other", rows([0.1, 0.2, 0.3, 0.4], first=7))
     with pytest.raises(BadInput, match="other cases"):
         compared(folders, [[other]])
+
+
+def test_a_single_subject_is_refused(tmp_path):
+    one = written(tmp_path / "one", rows([0.5]))
+    with pytest.raises(BadInput, match="one subject"):
+        compared([one], [[one]])

@@ -10,7 +10,7 @@ from septum.contract import BadInput, Batch, Recipe, Record
 from septum.models import sdnet
 from septum.models.sdnet import SDNet, SDNetConfig, binarised
 from septum.nn import anatomy_parts as parts
-from septum.train import Updates
+from septum.train import Every, Updates, fit
 
 SIDE = 48
 TINY = SDNetConfig(
@@ -279,3 +279,57 @@ def test_an_area_that_no_image_states_is_refused():
     assert sdnet.adapted(replace(TINY, area="a_px"), Images()).area == "a_px"
     with pytest.raises(BadInput, match="label 'b_px' to learn an area from; choose one of a_px"):
         sdnet.adapted(replace(TINY, area="b_px"), Images())
+
+
+class Stop(Exception):  # noqa: N818 - as it is
+    """A training is cut off."""
+
+
+@pytest.mark.parametrize("config", [TINY, replace(TINY, consistency=1.0)])
+def test_a_training_that_was_stopped_ends_where_it_would_have(config, batch, tmp_path):
+    recipe = Recipe(data="none", steps=4, batch_size=6, lr=1e-3, precision="fp32")
+
+    def train(run, *, stop=None, resume=False):
+        def load(start):
+            for step in range(start, recipe.steps):
+                if step == stop:
+                    raise Stop
+                yield replace(batch, image=batch.image.roll(step, 0))
+
+        model, every = built(config), Every(log=1, monitor=1, save=1)
+        fit(model, load, recipe, run=run, header={"model": "sdnet"}, resume=resume, every=every)
+        return model.state_dict()
+
+    whole = train(tmp_path / "whole")
+    with pytest.raises(Stop):
+        train(tmp_path / "cut", stop=2)
+    resumed = train(tmp_path / "cut", resume=True)
+    assert int(whole["pool.filled"]) == 12
+    assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == []
+
+
+def test_a_teacher_that_agrees_on_what_it_is_sure_of_costs_least(batch):
+    model = built(replace(TINY, consistency=2.0, sure=0.0))
+    image = batch.image[3:]
+    assert model.consistent(image, 0.0)["consistency"].item() == 0  # it comes in by and by
+    half, full = (model.consistent(image, p)["consistency"].item() for p in (0.125, 1.0))
+    assert half != 0
+    assert abs(full) > abs(half)
+    unsure = built(replace(TINY, consistency=2.0, sure=1.0))
+    assert unsure.consistent(image, 1.0)["consistency"].item() == -2  # nothing to draw: both empty
+    assert built().consistent(image, 1.0) == {}
+
+
+def test_the_teacher_follows_and_draws(batch):
+    model = built(replace(TINY, consistency=1.0))
+    before = model.segment(batch.image)
+    with torch.no_grad():
+        for p in model.h.parameters():
+            p.add_(1.0)
+    torch.testing.assert_close(model.segment(batch.image), before)
+    for _ in range(400):
+        model.after_step(0.0)
+    s = model.encode(batch.image).content
+    torch.testing.assert_close(model.segment(batch.image), model.eval().drawn(s), atol=1e-4, rtol=0)
+    trained = {id(p) for phase in model.phases() for p in phase.parameters}
+    assert not trained & {id(p) for p in model.teacher.parameters()}

@@ -33,12 +33,16 @@ def compared(
     """A column of ours against the best of the others: the mean gain and its p (paired t-test).
 
     Raises:
-        BadInput: The evaluations are of other cases.
+        BadInput: The evaluations are of other cases, or of a single subject.
     """
     subjects, found = cases(ours)
     tables = [cases(folders) for folders in others]
     if any(list(names) != list(subjects) for names, _ in tables):
         raise BadInput(f"{ours[0]} was asked of other cases than what it is compared with.")
+    if len({*subjects}) < 2:
+        raise BadInput(
+            f"{ours[0]} was asked of one subject, which says nothing of others; add some."
+        )
     best = max((table[column] for _, table in tables), key=lambda values: float(np.nanmean(values)))
     test = t_test(found[column], best, subjects)
     n = test.n

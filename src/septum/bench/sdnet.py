@@ -36,7 +36,7 @@ METHODS = {
     "sdnet": "SDNet",
     "sdnet_consistent": "SDNet, consistent",
 }
-CONSISTENT = {"consistency": 10.0}
+CONSISTENT = {"consistency": 30.0}
 COMMON = ("left_ventricle", "myocardium=myocardium,infarction,no_reflow")
 """Structures that cine and late enhancement have in common."""
 MIXTURES = (
@@ -276,7 +276,7 @@ def row(table: str, bench: Bench, model: str, path: str, metric: Metric) -> Row:
     published = SDNET.get(table.split(":", maxsplit=1)[0], {}).get(model, {}).get(path)
     return {
         "table": table,
-        "data": "phantom" if "phantom" in table else "+".join(bench.setting.data[:2]),
+        "data": _images_of(table, bench),
         "model": model,
         "metric": path,
         "value": metric.value,
@@ -285,3 +285,10 @@ def row(table: str, bench: Bench, model: str, path: str, metric: Metric) -> Row:
         "n": float(metric.n),
         "published": "" if published is None else published,
     }
+
+
+def _images_of(table: str, bench: Bench) -> str:
+    """Names of the data sets behind a table."""
+    if "phantom" in table:
+        return "phantom"
+    return "+".join(bench.setting.data[: 2 if "mixed" in table else 1])

@@ -1,25 +1,17 @@
-"""Speed: the training step against the plain way of writing it, and the way from disk to the step.
+"""Speed: the training step against the plain way of writing it, and the way from disk to it."""
 
-Both sides of a ratio run in turn on one machine, each in a process of its own, so that neither
-leaves the other its memory or its kernels.
-"""
-
-import multiprocessing
-import platform
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64
 from torch import Tensor
 from torch.nn import functional as F
 
+from septum.bench import timing
 from septum.bench.table import Row, Setting
 from septum.contract import Batch
 from septum.data import phantom
@@ -31,8 +23,6 @@ from septum.models.concept_vae import STRIDE, ConceptVAE, grid_sector
 from septum.nn import augment
 from septum.nn.quantise import gumbel, sample_one_hot
 from septum.train import Updates
-
-Floats = Float64[np.ndarray, " n"]
 
 ROUNDS, STEPS, WARM = 4, 8, 3
 """Turns of either side; steps of a turn that are timed, and before that are not."""
@@ -50,8 +40,9 @@ def rows(setting: Setting) -> Sequence[Row]:
     with tempfile.TemporaryDirectory() as folder:
         phantom.write(Path(folder) / "phantom", subjects=32, seed=0)
         height, width = MODELS["concept_vae"].sizes[size].recipe.image_size
+        given = (Path(folder), size, threads, STEPS, WARM)
         return [
-            *_steps(Path(folder), size, threads),
+            *timing.side_by_side("training step", _time_steps, *given, rounds=ROUNDS),
             _reading(Path(folder), (height, width)),
             _waiting(Path(folder), size),
         ]
@@ -94,28 +85,9 @@ def plain_loss(model: ConceptVAE, batch: Batch) -> Tensor:
     return torch.stack([b * t for b, t in zip(c.beta, terms, strict=True)]).sum() + apart
 
 
-def _steps(root: Path, size: str, threads: int) -> list[Row]:
-    """Both sides in turn, `ROUNDS` times."""
-    seconds: dict[str, list[float]] = {"plain": [], "septum": []}
-    spawn = multiprocessing.get_context("spawn")
-    for _ in range(ROUNDS):
-        for side, taken in seconds.items():
-            with ProcessPoolExecutor(1, mp_context=spawn) as child:
-                taken.extend(child.submit(_time_steps, side, root, size, threads).result())
-    plain, ours = (np.array(s) for s in seconds.values())
-    speed_up = _resampled(_ratio, plain, ours)
-    return [
-        _row("training step, plain", _resampled(np.median, plain), "s", len(plain)),
-        _row("training step", _resampled(np.median, ours), "s", len(ours)),
-        _row("plain / ours", speed_up, "ratio", len(ours)),
-    ]
-
-
-def _ratio(a: Floats, b: Floats) -> float:
-    return float(np.median(a) / np.median(b))
-
-
-def _time_steps(side: str, root: Path, size: str, threads: int) -> list[float]:
+def _time_steps(
+    side: str, root: Path, size: str, threads: int, steps: int, warm: int
+) -> list[float]:
     """Seconds of every step of one turn, in this process."""
     torch.set_num_threads(threads)
     system = MODELS["concept_vae"].sizes[size]
@@ -123,7 +95,7 @@ def _time_steps(side: str, root: Path, size: str, threads: int) -> list[float]:
     batch = samples.batch(range(system.recipe.batch_size))
     model = ConceptVAE(system.config)
     step = _plain_step(model, batch) if side == "plain" else _our_step(model, batch, size)
-    return [_seconds(step) for _ in range(WARM + STEPS)][WARM:]
+    return [timing.seconds(step) for _ in range(warm + steps)][warm:]
 
 
 def _plain_step(model: ConceptVAE, batch: Batch) -> Callable[[], None]:
@@ -148,8 +120,8 @@ def _reading(root: Path, image_size: tuple[int, int]) -> Row:
     samples = prepare("phantom", root, size=image_size, cache=root).split("all")
     rng = np.random.default_rng(0)
     picks = [rng.choice(len(samples.records), 64).tolist() for _ in range(READS)]
-    ms = np.array([1e3 * _seconds(lambda pick=pick: samples.batch(pick)) for pick in picks])
-    return _row("random batch of 64 from the cache", _resampled(np.median, ms), "ms", READS)
+    ms = np.array([1e3 * timing.seconds(lambda pick=pick: samples.batch(pick)) for pick in picks])
+    return timing.row("random batch of 64 from the cache", np.median, ms, unit="ms")
 
 
 def _waiting(root: Path, size: str) -> Row:
@@ -165,40 +137,4 @@ def _waiting(root: Path, size: str) -> Row:
         waited = time.perf_counter() - began
         updates(step, batch)
         shares.append(100 * waited / (time.perf_counter() - began))
-    return _row("waiting for data", _resampled(np.mean, np.array(shares[WARM:])), "%", STEPS)
-
-
-def _seconds(act: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    act()
-    return time.perf_counter() - began
-
-
-def _resampled(statistic: Callable[..., Any], *samples: Floats) -> tuple[float, float, float]:
-    """A statistic and its 95 % bootstrap interval."""
-    rng = np.random.default_rng(0)
-    drawn = [statistic(*(rng.choice(s, len(s)) for s in samples)) for _ in range(2000)]
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return float(statistic(*samples)), float(low), float(high)
-
-
-def _row(name: str, value: tuple[float, float, float], unit: str, n: int) -> Row:
-    return {
-        "name": name,
-        "value": value[0],
-        "low": value[1],
-        "high": value[2],
-        "unit": unit,
-        "n": n,
-    }
-
-
-def machine() -> Mapping[str, str | int]:
-    """Where the numbers were taken."""
-    return {
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-    }
+    return timing.row("waiting for data", np.mean, np.array(shares[WARM:]), unit="%")

@@ -114,10 +114,10 @@ class Bench:
     def run(self) -> None:
         """Measure; print and write the rows."""
         from septum import checkpoint, runs
-        from septum.bench import TABLES
-        from septum.bench.speed import machine
+        from septum.bench import PAGES, TABLES
         from septum.bench.table import Setting
-        from septum.report import tables
+        from septum.bench.timing import machine
+        from septum.report import measured
 
         ask = runs.choose(TABLES, self.table, "table")
         setting = Setting(
@@ -126,21 +126,23 @@ class Bench:
         found, path = ask(setting), self.out / f"{self.table}.json"
         facts = {"table": self.table, "data": self.data, "seed": self.seed, "machine": machine()}
         checkpoint.write_json(path, {**facts, "rows": found})
-        for title, rows in tables.measured(path).items():
-            print(f"\n{title}")
-            show.table([*rows[0]], [[*row.values()] for row in rows])
+        for title, parts in measured.tables(path).items():
+            for name, rows in parts.items():
+                print("\n" + ", ".join(filter(None, (title, name))))
+                show.table([*rows[0]], [[*row.values()] for row in rows])
         print(path)
-        if (self.out / self.table / checkpoint.WEIGHTS).is_file():
-            self._show(self.out / self.table, path)
+        if self.table in PAGES:
+            self._show(self.out / PAGES[self.table], path)
 
     def _show(self, folder: Path, path: Path) -> None:
-        """Write the page of the run that bears the name of the table."""
+        """Write the page of the run that the table is about."""
         from septum import runs
         from septum.report import trained
 
         run = runs.load(folder)
-        samples = self._prepared(run.recipe.image_size, self.data[:1]).split("val")
-        print(trained.write(run, samples, measured=[path]))
+        names = run.data.split("+")
+        images = self._prepared(run.recipe.image_size, names, runs.words(run.groups))
+        print(trained.write(run, runs.refolded(run, images).split("val"), tables=[path]))
 
     def _prepared(
         self, size: tuple[int, int], names: Sequence[str], classes: Sequence[str] = ()
@@ -183,8 +185,9 @@ class WriteReport:
         from septum.report import trained
 
         run = runs.load(folder)
-        names, root = runs.noted_images(folder)
-        images = Images(data=tuple(names), root=self.root or root, cache=self.cache)
+        # a bench notes no places; which images they were, every run says
+        names, root = (run.data.split("+"), self.root) if self.root else runs.noted_images(folder)
+        images = Images(data=tuple(names), root=root, cache=self.cache)
         ready = images.prepared(run.recipe.image_size, runs.words(run.groups))
         samples = runs.refolded(run, ready).split(self.split)
-        print(trained.write(run, samples, evaluations=self.results, measured=self.tables))
+        print(trained.write(run, samples, evaluations=self.results, tables=self.tables))

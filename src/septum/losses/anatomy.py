@@ -58,23 +58,3 @@ def absolute(a: Float[Tensor, "*s"], b: Float[Tensor, "*s"]) -> Float[Tensor, ""
     tensor(1.5000)
     """
     return (a.float() - b.float()).abs().mean()
-
-
-def agreement(
-    drawn: Float[Tensor, "b classes h w"], wanted: Float[Tensor, "b classes h w"], *, sure: float
-) -> Float[Tensor, ""]:
-    """Mean of -log p of the wanted class; only where its probability is above `sure`, else 0.
-
-    0 where no pixel is that sure (FixMatch, Sohn et al., 2020, arXiv:2001.07685, Eq. 4). The Dice
-    loss would not do: by its least value, for two empty masks, drawing nothing is the best answer.
-
-    >>> p = torch.tensor([0.9, 0.1])[None, :, None, None]
-    >>> agreement(torch.full((1, 2, 1, 1), 0.5), p, sure=0.8)
-    tensor(0.6931)
-    >>> agreement(p, p, sure=0.95)
-    tensor(0.)
-    """
-    probability, best = wanted.max(1, keepdim=True)
-    counts = (probability > sure).float()
-    surprise = -drawn.float().clamp(min=1e-6).log().gather(1, best)
-    return (surprise * counts).sum() / counts.numel()

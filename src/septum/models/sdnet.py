@@ -25,9 +25,8 @@ Differs from the paper
   in few steps the critic otherwise outweighs the masks.
 * The modality encoder averages its last map to 13 x 13 cells: that of 224 x 224 pixels as it is.
 * Every one of the five steps has its own Adam, the authors share one between both steps on z.
-* The area head averages its maps over the image, and ends in softplus: a ReLU that has died
-  stays dead, and what is counted should not depend on where it lies.
-* Past the paper, off unless `consistency` is set: see `consistent`.
+* The area head averages its maps over the image, and ends in softplus: a dead ReLU stays dead.
+* Past the paper, off unless `consistency` is set: `consistent`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +42,7 @@ from torch.nn import functional as F
 from septum.contract import BadInput, Batch, Features, Paper, Phase, Recipe, Samples, Size, Terms
 from septum.losses import anatomy as losses
 from septum.nn import quantise, strong, supervised
-from septum.nn.anatomy_parts import AreaHead, Decoder, ModalityEncoder, segmentor
+from septum.nn.anatomy_parts import AreaHead, Decoder, Drawer, ModalityEncoder, segmentor
 from septum.nn.critic import MaskCritic, Pool
 from septum.nn.mirror import follow, mirror
 from septum.nn.mode import evaluating
@@ -126,18 +125,6 @@ def binarised(
             return quantise.sample_one_hot(log_p, noise, temperature=1.0)
         case _:
             return quantise.straight_through(log_p.exp())
-
-
-class Drawer(nn.Module):
-    """Logits of the masks, from the image through its anatomy."""
-
-    def __init__(self, f_anatomy: AnatomyEncoder, h: nn.Module) -> None:
-        super().__init__()
-        self.f_anatomy, self.h = f_anatomy, h
-
-    def forward(self, x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b classes h w"]:
-        """For an image in [-1, 1]."""
-        return self.h(quantise.one_hot(self.f_anatomy(x)))
 
 
 class SDNet(nn.Module):
@@ -254,7 +241,8 @@ class SDNet(nn.Module):
         Past the paper. Images differ in contrast and the heart stays what it is: that is what SDNet
         claims of s, so it is asked for where no mask is known. The teacher sees the image as it
         is; only where it is sure of a class does the pixel count (FixMatch, Sohn et al., 2020,
-        arXiv:2001.07685; mean teachers, Tarvainen and Valpola, 2017, arXiv:1703.01780).
+        arXiv:2001.07685; mean teachers, Tarvainen and Valpola, 2017, arXiv:1703.01780). In the end
+        it is the teacher that draws.
         """
         c = self.config
         if self.teacher is None:
@@ -262,11 +250,12 @@ class SDNet(nn.Module):
         height, width = image.shape[2:]
         view = strong.sample(len(image), (height, width), image.device)
         with torch.no_grad(), evaluating(self.teacher):
-            wanted = (c.sharpness * self.teacher(2 * image - 1).float()).softmax(1)
-        wanted = strong.mixed(wanted, view)
-        drawn = self.drawn(self.anatomy(2 * strong.shaded(strong.mixed(image, view), view) - 1))
+            wanted = strong.mixed(self.taught(2 * image - 1), view)
+        sure = (wanted.amax(1, keepdim=True) > c.sure).float()
+        drawn = self.masks(self.anatomy(2 * strong.shaded(strong.mixed(image, view), view) - 1))
         weight = c.consistency * min(1.0, progress / 0.25)
-        return {"consistency": weight * losses.agreement(drawn, wanted, sure=c.sure)}
+        truth = quantise.one_hot(wanted)[:, 1:]
+        return {"consistency": weight * losses.dice(drawn * sure, truth * sure)}
 
     def anatomy(self, x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b C h w"]:
         """s, from an image in [-1, 1]."""
@@ -275,6 +264,11 @@ class SDNet(nn.Module):
     def drawn(self, s: Float[Tensor, "b C h w"]) -> Float[Tensor, "b classes h w"]:
         """Probability of every class, the background first."""
         return (self.config.sharpness * self.h(s).float()).softmax(1)
+
+    def taught(self, x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b classes h w"]:
+        """The same, as the teacher has it for an image in [-1, 1]."""
+        assert self.teacher is not None
+        return (self.config.sharpness * self.teacher(x).float()).softmax(1)
 
     def masks(self, s: Float[Tensor, "b C h w"]) -> Float[Tensor, "b l h w"]:
         """Probabilities of the structures; the background, which takes the rest, is left out."""
@@ -305,8 +299,9 @@ class SDNet(nn.Module):
     @torch.no_grad()
     def segment(self, image: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b classes h w"]:
         """Probability of every class, the background first."""
+        x = 2 * image - 1
         with evaluating(self):
-            return self.drawn(self.anatomy(2 * image - 1))
+            return self.taught(x) if self.teacher else self.drawn(self.anatomy(x))
 
     @torch.no_grad()
     def regress(self, image: Float[Tensor, "b 1 h w"]) -> Mapping[str, Float[Tensor, " b"]]:

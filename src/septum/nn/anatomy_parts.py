@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from septum.nn import quantise
+
 CELLS = 13
 """Side of the map that the modality encoder flattens: that of an image of 224 x 224 pixels."""
 BLOCKS = 4
@@ -119,3 +121,15 @@ class AreaHead(nn.Module):
     def forward(self, s: Float[Tensor, "b C h w"]) -> Float[Tensor, " b"]:
         """Shares, above 0."""
         return self.share(self.maps(s).mean(dim=(2, 3)))[:, 0]
+
+
+class Drawer(nn.Module):
+    """Logits of the masks, from the image through its anatomy."""
+
+    def __init__(self, f_anatomy: nn.Module, h: nn.Module) -> None:
+        super().__init__()
+        self.f_anatomy, self.h = f_anatomy, h
+
+    def forward(self, x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b classes h w"]:
+        """For an image in [-1, 1]."""
+        return self.h(quantise.one_hot(self.f_anatomy(x)))

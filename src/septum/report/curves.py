@@ -23,6 +23,7 @@ HEALTHY: Mapping[str, tuple[float, float]] = {
     "monitor/usage_perplexity": (8.0, 15.0),
     "monitor/background_accuracy": (0.95, 1.0),
     "monitor/style_covariance_error": (0.0, 0.1),
+    "monitor/variance_least": (0.0, 0.9),
 }
 """Ranges in which a monitor of this name says that all is well."""
 

@@ -1,10 +1,12 @@
 """What a model sees in a few frames and draws from them, as arrays of grey levels in [0, 1].
 
     see           likeliest concept of every cell, and how sure      ConceptVAE, Fig. 3
-    swap          two concepts change places, no style               Fig. 4
-    rebuild       input, from everything, blurred, from concepts     section 3.2
-    style_levels  more and more of the same noise on the style       Fig. 7
-    style_draws   different noises of the same strength              Fig. 8
+    swap          two concepts change places, no style               its Fig. 4
+    channels      which channel of the anatomy holds each pixel      SDNet, Fig. 3
+    outline       true masks, and those the model draws              SDNet, section 5.1
+    rebuild       input, from everything, from content alone         ConceptVAE, section 3.2
+    style_levels  more and more of the same noise on the style       its Fig. 7
+    style_draws   different noises of the same strength              its Fig. 8
 
 What a model must be able to do is the type it is asked as. It works where its parameters lie, in
 evaluation mode; what it draws comes back to the CPU.
@@ -17,10 +19,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from septum.contract import Batch, Decodes, Discretises, Model
+from septum.contract import Batch, Decodes, Discretises, Model, Segments
 from septum.nn.style_noise import noisy
 from septum.report import islands
 
@@ -31,6 +33,7 @@ DRAW_LEVEL = 0.3
 DRAWS = 3
 
 Frames = Float[np.ndarray, "b h w"]
+Maps = Bool[np.ndarray, "b d h w"]
 
 
 @runtime_checkable
@@ -48,6 +51,11 @@ class DiscretePainter(Model, Decodes, Discretises, Protocol):
     """A model that draws images from maps of concepts."""
 
 
+@runtime_checkable
+class Outliner(Model, Segments, Protocol):
+    """A model that draws masks."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Seen:
     """Frames, the likeliest concept of each of their grid cells, and its probability."""
@@ -55,6 +63,19 @@ class Seen:
     frames: Frames
     concepts: Int[np.ndarray, "b gh gw"]
     confidence: Float[np.ndarray, "b gh gw"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlines:
+    """Frames, and which pixels are in which structure, the background left out.
+
+    Attributes:
+        truth: None where no frame comes with a mask.
+    """
+
+    frames: Frames
+    truth: Maps | None
+    drawn: Maps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,15 +128,32 @@ def swap(model: DiscretePainter, batch: Batch, seen: Seen) -> Swap | None:
         )
 
 
+def channels(model: Model, batch: Batch) -> Maps | None:
+    """Which pixels are in which channel of the content; None where its grid is not the frame's."""
+    with _asking(model, batch) as image:
+        content = model.encode(image).content
+    return (content > 0.5).cpu().numpy() if content.shape[2:] == image.shape[2:] else None
+
+
+def outline(model: Outliner, batch: Batch) -> Outlines:
+    """The likeliest structure of every pixel, beside the true one."""
+    with _asking(model, batch) as image:
+        p = model.segment(image).float().cpu()
+    drawn = _structures(p.argmax(1), p.shape[1])
+    known = batch.mask is not None and bool((batch.mask >= 0).any())
+    truth = _structures(batch.mask.cpu(), p.shape[1]) if known and batch.mask is not None else None
+    return Outlines(frames=_grey(batch.image), truth=truth, drawn=drawn)
+
+
 def rebuild(model: Painter, batch: Batch) -> Mapping[str, Frames]:
     """The frames and what the model makes of them, by title."""
     with _asking(model, batch) as image:
         content, style = _latent(model, image)
         rows = {"input": _grey(image), "content and style": _grey(model.decode(content, style))}
+        alone = _grey(model.decode(content, torch.zeros_like(style)))
         if isinstance(model, DiscretePainter):
-            alone = model.decode(content, torch.zeros_like(style))
-            rows |= {"input, blurred": _grey(model.plain(image)), "concepts alone": _grey(alone)}
-    return rows
+            return rows | {"input, blurred": _grey(model.plain(image)), "concepts alone": alone}
+    return rows | {"content alone": alone}
 
 
 def style_levels(
@@ -156,9 +194,18 @@ def _latent(model: Painter, image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _noise(like: Tensor, seed: int) -> Tensor:
-    """Drawn on the CPU, so that a seed means the same everywhere."""
+    """Drawn on the CPU, so that a seed means the same everywhere.
+
+    A style that is one vector per image gets noise that is one, too: any other would average out.
+    """
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(like.shape, generator=generator).to(like)
+    repeated = bool((like == like[..., :1, :1]).all())
+    shape = (*like.shape[:2], 1, 1) if repeated else like.shape
+    return torch.randn(shape, generator=generator).to(like).expand(like.shape)
+
+
+def _structures(mask: Int[Tensor, "b h w"], classes: int) -> Maps:
+    return np.stack([(mask == k).numpy() for k in range(1, classes)], axis=1)
 
 
 def _grey(image: Tensor) -> Frames:

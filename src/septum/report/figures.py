@@ -10,10 +10,21 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from septum.contract import Batch
-from septum.report import drawings, islands, layout
-from septum.report.drawings import Discrete, DiscretePainter, Frames, Painter, Swap
+from septum.report import drawings, islands, layout, palette
+from septum.report.drawings import (
+    Discrete,
+    DiscretePainter,
+    Frames,
+    Maps,
+    Outliner,
+    Painter,
+    Swap,
+)
+from septum.tasks.drawing import COLOURS
 
 LEGEND_IN = 0.4
+CHANNELS = 8
+"""Most channels of an anatomy that are drawn one by one."""
 
 
 def concept_maps(model: Discrete, batch: Batch, captions: Sequence[str]) -> Figure:
@@ -60,8 +71,60 @@ def concept_swap(model: DiscretePainter, batch: Batch, caption: str) -> Figure |
     return page.figure
 
 
+def anatomy(model: Painter, batch: Batch, captions: Sequence[str]) -> Figure | None:
+    """Frames, all channels of their anatomy in one, then each; of many, those most in use.
+
+    None where the content is no map of the size of the frames.
+    """
+    maps = drawings.channels(model, batch)
+    if maps is None:
+        return None
+    share = maps.mean(axis=(0, 2, 3))
+    used = sorted(np.argsort(-share, kind="stable")[:CHANNELS].tolist())
+    colours = [palette.colour(k + 1) for k in range(len(share))]
+    titles = [f"s{k}: {share[k]:.0%}" for k in used]
+    frames = batch.image[:, 0].cpu().numpy()
+    page = layout.sheet(
+        len(captions), len(used) + 2, aspect=_aspect(frames), label_in=layout.LABEL_IN
+    )
+    for i, (caption, row) in enumerate(zip(captions, page.panels, strict=True)):
+        heads = ["input", "all channels", *titles] if i == 0 else [""] * len(row)
+        layout.row_label(row[0], caption)
+        layout.frame(row[0], frames[i], heads[0])
+        layout.structures(row[1], frames[i], maps[i], colours, heads[1])
+        for axes, k, head in zip(row[2:], used, heads[2:], strict=True):
+            layout.structures(axes, frames[i], maps[i, k : k + 1], colours[k : k + 1], head)
+    return page.figure
+
+
+def masks(
+    model: Outliner, batch: Batch, captions: Sequence[str], structures: Sequence[str]
+) -> Figure:
+    """Frames above, then the true masks where they are known, then those that the model draws."""
+    found = drawings.outline(model, batch)
+    names = [structure.replace("_", " ") for structure in structures]
+    rows: dict[str, Maps] = {} if found.truth is None else {"true masks": found.truth}
+    rows |= {"the model's": found.drawn}
+    colours = [COLOURS[k % len(COLOURS)] for k in range(found.drawn.shape[1])]
+    page = layout.sheet(
+        1 + len(rows),
+        len(captions),
+        aspect=_aspect(found.frames),
+        label_in=layout.LABEL_IN,
+        footer_in=LEGEND_IN,
+    )
+    for axes, image, caption in zip(page.panels[0], found.frames, captions, strict=True):
+        layout.frame(axes, image, caption)
+    for panels, (name, maps) in zip(page.panels[1:], rows.items(), strict=True):
+        layout.row_label(panels[0], name)
+        for axes, image, of in zip(panels, found.frames, maps, strict=True):
+            layout.structures(axes, image, of, colours)
+    layout.legend(page.figure, [*zip(colours, names, strict=True)], least=6)
+    return page.figure
+
+
 def reconstruction(model: Painter, batch: Batch, captions: Sequence[str]) -> Figure:
-    """Input, drawn from content and style, and, if discrete, blurred and from concepts alone."""
+    """Input, drawn from content and style, and from content alone; if discrete, blurred too."""
     return _strips(drawings.rebuild(model, batch), captions)
 
 
@@ -79,11 +142,11 @@ def _strips(columns: Mapping[str, Frames], captions: Sequence[str]) -> Figure:
     """One row per frame, one titled column per version of it."""
     first = next(iter(columns.values()))
     page = layout.sheet(
-        len(captions), len(columns), aspect=_aspect(first), label_in=layout.LABEL_IN
+        len(captions), max(4, len(columns)), aspect=_aspect(first), label_in=layout.LABEL_IN
     )
     for i, (caption, row) in enumerate(zip(captions, page.panels, strict=True)):
         layout.row_label(row[0], caption)
-        for axes, (title, frames) in zip(row, columns.items(), strict=True):
+        for axes, (title, frames) in zip(row, columns.items(), strict=False):
             layout.frame(axes, frames[i], title if i == 0 else "")
     return page.figure
 

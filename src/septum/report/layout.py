@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -108,6 +108,18 @@ def concepts(
             )
 
 
+def structures(
+    axes: Axes,
+    image: Float[np.ndarray, "h w"],
+    maps: Bool[np.ndarray, "d h w"],
+    colours: Sequence[str],
+    title: str = "",
+) -> None:
+    """A frame under maps of what is where, each in its colour."""
+    frame(axes, image, title)
+    axes.imshow(palette.tints(maps, colours), interpolation="none", aspect="auto")
+
+
 def outline(axes: Axes, indices: Int[np.ndarray, "gh gw"], pair: tuple[int, int]) -> None:
     """A thin frame in its colour around every cell of two concepts."""
     gh, gw = indices.shape
@@ -128,12 +140,19 @@ def change(axes: Axes, difference: Float[np.ndarray, "h w"], limit: float, title
 
 def concept_legend(figure: Figure, shares: Sequence[tuple[int, float]]) -> None:
     """One coloured key per concept with its share, in a row at the bottom of the figure."""
+    legend(
+        figure, [(palette.colour(concept), f"{concept}: {share:.0%}") for concept, share in shares]
+    )
+
+
+def legend(figure: Figure, keys: Sequence[tuple[str, str]], *, least: int = 8) -> None:
+    """Colours and what they mean, in a row at the bottom; each as wide as one of `least`."""
     height_in = figure.get_figheight()
     w, h = KEY_IN / WIDTH_IN, KEY_IN / height_in
-    for place, (concept, share) in enumerate(shares):
-        x, y = place / max(len(shares), 8), 0.1 / height_in
-        figure.add_artist(Rectangle((x, y), w, h, color=palette.colour(concept), lw=0))
-        figure.text(x + 1.3 * w, y + 0.15 * h, f"{concept}: {share:.0%}", fontsize=TEXT_PT - 1)
+    for place, (colour, meaning) in enumerate(keys):
+        x, y = place / max(len(keys), least), 0.1 / height_in
+        figure.add_artist(Rectangle((x, y), w, h, color=colour, lw=0))
+        figure.text(x + 1.3 * w, y + 0.15 * h, meaning, fontsize=TEXT_PT - 1, parse_math=False)
 
 
 def change_legend(figure: Figure, limit: float) -> None:

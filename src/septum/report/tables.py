@@ -4,14 +4,12 @@ A metric is named by a path (`dice_loss/content/k5`); the same name under `floor
 randomly initialised, frozen model reaches.
 """
 
-import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from septum.contract import BadInput, Label, Metric
+from septum.contract import Metric
+from septum.report import words
 from septum.tasks.write import Evaluation
 
 FLOOR = "floor/"
@@ -20,13 +18,10 @@ HEADLINES = (
     "dice_loss/both/k5",
     "dice_loss/style/k5",
     "map5/mean",
+    "dice/mean",
+    "accuracy/all",
 )
-"""Numbers that open the page; of an evaluation with none of them, its first."""
-WORDS = {
-    "auroc": "AUROC", "dice": "Dice", "hd95": "HD95", "map5": "mAP@5", "mae": "MAE",
-    "psnr": "PSNR", "r2": "R²", "rmse": "RMSE", "ssim": "SSIM", "lr": "learning rate",
-}  # fmt: skip
-LOWER_IS_BETTER = {"dice_loss", "hd95_mm", "hausdorff_mm", "assd_mm", "mae", "rmse"}
+"""Numbers that open the page; of an evaluation with none of them, its first that can be good."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +30,7 @@ class Headline:
 
     Attributes:
         where: Task, data set and split.
+        better: `lower`, `higher`, or nothing where neither is.
         top: End of a scale from 0 that holds both intervals.
     """
 
@@ -42,7 +38,7 @@ class Headline:
     where: str
     metric: Metric
     floor: Metric | None
-    lower_is_better: bool
+    better: str
     top: float
 
 
@@ -64,12 +60,13 @@ class Table:
     Attributes:
         columns: One without a name where names have two parts or one.
         rows: One cell per column, by name of the row.
+        better: As of a headline.
     """
 
     title: str
     columns: Sequence[str]
     rows: Mapping[str, Sequence[Cell]]
-    lower_is_better: bool
+    better: str
 
     @property
     def has_floor(self) -> bool:
@@ -78,9 +75,9 @@ class Table:
 
 
 def headlines(evaluation: Evaluation) -> list[Headline]:
-    """Its numbers among HEADLINES, or the first one it has."""
+    """Its numbers among HEADLINES, or its first one; none if that is neither good nor bad."""
     own = [name for name in evaluation.metrics if not name.startswith(FLOOR)]
-    chosen = [name for name in HEADLINES if name in own] or own[:1]
+    chosen = [name for name in HEADLINES if name in own] or [*filter(words.better, own[:1])]
     return [_headline(evaluation, name) for name in chosen]
 
 
@@ -94,95 +91,6 @@ def tables(evaluation: Evaluation) -> list[Table]:
     return [_table(evaluation.metrics, title, names) for title, names in places.items()]
 
 
-def measured(path: Path) -> dict[str, Sequence[Mapping[str, Label]]]:
-    """The tables of a file that `septum bench` wrote, by title.
-
-    Raises:
-        BadInput: As `rows`.
-    """
-    found = rows(path)
-    if found and "table" in found[0]:
-        return {**beside(found)}
-    return {path.stem.replace("_", " ").capitalize(): found}
-
-
-def rows(path: Path) -> list[Mapping[str, Label]]:
-    """A table from a JSON list of objects, each a row by column name; alone or as `rows`.
-
-    Raises:
-        BadInput: If the file holds anything else.
-    """
-    wanted = f"{path} is no JSON list of rows; each is an object of texts and numbers by column."
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        said = said.get("rows") if isinstance(said, dict) else said
-    except (OSError, ValueError) as error:
-        raise BadInput(wanted) from error
-    if not isinstance(said, list) or not all(isinstance(row, dict) for row in said):
-        raise BadInput(wanted)
-    if not all(isinstance(cell, str | int | float) for row in said for cell in row.values()):
-        raise BadInput(wanted)
-    return said
-
-
-def beside(rows: Sequence[Mapping[str, Label]]) -> dict[str, list[dict[str, Label]]]:
-    """Rows of one number each as tables by title: the models beside one another, then the paper.
-
-    Args:
-        rows: With `table`, `data`, `model`, `metric`, `value`, `low`, `high`, `n`, `published`.
-
-    A table with more models than metrics has a row per model instead.
-    """
-    tables: dict[str, list[Mapping[str, Label]]] = {}
-    for row in rows:
-        tables.setdefault(f"{row['table']} ({row['data']})", []).append(row)
-    return {title: _beside(part) for title, part in tables.items()}
-
-
-def _beside(rows: Sequence[Mapping[str, Label]]) -> list[dict[str, Label]]:
-    models, metrics = ({str(row[key]): None for row in rows} for key in ("model", "metric"))
-    down, across = ("model", "metric") if len(models) > len(metrics) else ("metric", "model")
-    found: dict[str, dict[str, Label]] = {}
-    for row in rows:
-        line = found.setdefault(str(row[down]), {down: row[down], "n": row["n"]})
-        line[str(row[across])] = _interval(row)
-    for row in (row for row in rows if row["published"] != ""):
-        found[str(row[down])][f"{row[across]}, paper"] = f"{row['published']:.3f}"
-    columns = dict.fromkeys(name for line in found.values() for name in line)
-    return [{name: line.get(name, "") for name in columns} for line in found.values()]
-
-
-def _interval(row: Mapping[str, Label]) -> str:
-    return f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
-
-
-def readable(name: str) -> str:
-    """A metric's path as words.
-
-    >>> readable("dice_loss/content/k5"), readable("map5_strict/left_annulus")
-    ('Dice loss, content, k = 5', 'mAP@5 strict, left annulus')
-    """
-    return ", ".join(_words(part) for part in name.split("/") if part)
-
-
-def number(value: float) -> str:
-    """Three decimals below 10, one above; a dash for what is not finite.
-
-    >>> [number(v) for v in (0.12345, 72.46)]
-    ['0.123', '72.5']
-    """
-    if not math.isfinite(value):
-        return "\N{EN DASH}"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
-
-
-def _words(part: str) -> str:
-    kernel = re.fullmatch(r"k(\d+)", part)
-    if kernel:
-        return f"k = {kernel[1]}"
-    return " ".join(WORDS.get(word, word) for word in part.split("_"))
-
-
 def _headline(evaluation: Evaluation, name: str) -> Headline:
     metric, floor = evaluation.metrics[name], evaluation.metrics.get(FLOOR + name)
     ends = [end for m in (metric, floor) if m for end in (m.value, m.high) if math.isfinite(end)]
@@ -191,7 +99,7 @@ def _headline(evaluation: Evaluation, name: str) -> Headline:
         where=f"{evaluation.task}, {evaluation.data}, {evaluation.split}",
         metric=metric,
         floor=floor,
-        lower_is_better=_lower_is_better(name),
+        better=words.better(name),
         top=1.05 * max([*ends, 1e-9]),
     )
 
@@ -208,24 +116,24 @@ def _table(
 ) -> Table:
     columns = list(dict.fromkeys(column for column, _ in names))
     rows = dict.fromkeys(row for _, row in names)
-    lower = _lower_is_better(title)
+    better = words.better(title)
     return Table(
         title=title,
         columns=columns,
         rows={
-            row: _cells(metrics, [names.get((c, row)) for c in columns], lower_is_better=lower)
+            row: _cells(metrics, [names.get((c, row)) for c in columns], better=better)
             for row in rows
         },
-        lower_is_better=lower,
+        better=better,
     )
 
 
 def _cells(
-    metrics: Mapping[str, Metric], names: Sequence[str | None], *, lower_is_better: bool
+    metrics: Mapping[str, Metric], names: Sequence[str | None], *, better: str
 ) -> list[Cell]:
     found = [metrics[name] if name else None for name in names]
     values = [metric.value for metric in found if metric]
-    best = (min if lower_is_better else max)(values) if len(values) > 1 else None
+    best = {"lower": min, "higher": max}[better](values) if better and len(values) > 1 else None
     return [
         Cell(
             metric=metric,
@@ -234,7 +142,3 @@ def _cells(
         )
         for name, metric in zip(names, found, strict=True)
     ]
-
-
-def _lower_is_better(name: str) -> bool:
-    return name.split("/", 1)[0] in LOWER_IS_BETTER

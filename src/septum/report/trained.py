@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from septum.contract import Samples
-from septum.report import page, tables
+from septum.report import measured, page, pictures
 from septum.runs import Run
 
 
 def write(
-    run: Run, samples: Samples, *, evaluations: Sequence[Path] = (), measured: Sequence[Path] = ()
+    run: Run, samples: Samples, *, evaluations: Sequence[Path] = (), tables: Sequence[Path] = ()
 ) -> Path:
     """Write `report.html` into the run folder.
 
@@ -17,11 +17,15 @@ def write(
         run: A finished training.
         samples: Whose images are shown.
         evaluations: Folders that `septum evaluate` wrote; by default those in the run folder.
-        measured: Files that `septum bench` wrote; their tables are shown.
+        tables: Files that `septum bench` wrote; they are shown, and what labels are worth is drawn.
 
     Raises:
-        BadInput: As `page.write` and `tables.rows`.
+        BadInput: As `page.write` and `measured.rows`.
     """
+    curves = [
+        pictures.few_labels(f"labels-{i}", measured.rows(path))
+        for i, path in enumerate(tables, start=1)
+    ]
     header = {
         "title": f"{run.paper.title} on {run.data}",
         "summary": run.paper.cite,
@@ -36,5 +40,6 @@ def write(
         header=header,
         out=run.folder / "report.html",
         evaluations=evaluations,
-        extra={k: v for path in measured for k, v in tables.measured(path).items()},
+        extra={k: v for path in tables for k, v in measured.tables(path).items()},
+        drawn=[curve for curve in curves if curve],
     )

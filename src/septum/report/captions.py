@@ -1,0 +1,44 @@
+"""What the pictures of the tasks show, in a sentence or two."""
+
+from septum.report.words import readable
+
+CAPTIONS = {
+    "area/area": "The area of a structure: true and estimated, and their difference against their "
+    "mean; between the dashed lines lie 95 % of differences.",
+    "delineate/examples": "True masks and the model's, on slices spread evenly over the split.",
+    "delineate/worst": "The middle slices of the volumes with the lowest Dice.",
+    "detect/detection": "Boxes: the true ones, and those found.",
+    "detect/precision_recall": "Precision against recall.",
+    "modality/accuracy": "How often z, one of its dimensions, or the content names the modality of "
+    "an unseen subject. One dimension that does it alone holds the modality.",
+    "modality/plane": "The styles z of the tested images, along their two principal directions. "
+    "Modalities should lie apart.",
+    "outliers/roc": "Unknown kinds of images told from known ones.",
+    "outliers/typicality": "How unusual every cell is; yellow is unusual.",
+    "retrieve/retrieval": "Queries, and what was found nearest to them.",
+    "segment/dice_loss": "Dice loss of a linear map with kernels of different size.",
+    "segment/segmentation": "True masks, and those read out of the features.",
+    "synthesise/augmentations": "What the augmentations make of an image.",
+    "synthesise/dice": "What augmentation gains at every share of the labels.",
+    "transform/transformed": "The anatomy of one image in the style of another. The heart should "
+    "stay: compare the two masks.",
+    "traverse/arithmetic": "Drawn again after channels of the anatomy were moved, exchanged and "
+    "shuffled. What follows its channel was held by it (SDNet, Fig. 7).",
+    "traverse/channels": "The channels of the anatomy, each with the structure it overlaps most "
+    "with and their Dice (SDNet, Fig. 3 and 5).",
+    "traverse/traversal": "One image, one dimension of z a row, from \N{MINUS SIGN}3 to 3; then "
+    "where intensity follows it (correlation), and by how much (difference). Borders should stay "
+    "(SDNet, Fig. 8).",
+    "usage/needed": "The error of pictures from concepts alone, as fewer are kept.",
+}
+"""By task and name of the file."""
+
+
+def caption(task: str, name: str) -> str:
+    """What the picture of that name shows; its name as words, if that is all there is.
+
+    >>> caption("delineate", "worst"), caption("retrieve", "best_hits")
+    ('The middle slices of the volumes with the lowest Dice.', 'Best hits')
+    """
+    words = readable(name)
+    return CAPTIONS.get(f"{task}/{name}") or words[:1].upper() + words[1:]
