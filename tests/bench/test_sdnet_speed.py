@@ -36,14 +36,14 @@ def batch():
     unpaired = mask[4:].clone()
     mask[4:] = -1
     image = torch.rand(8, 1, SIDE, SIDE, generator=generator)
-    return Batch(image=image, mask=mask, unpaired=unpaired)
+    return Batch(image=image, mask=mask, unpaired=unpaired, ids=list("abcdefgh"))
 
 
 def gradients(model, losses):
     """Terms of every step and the gradients of what it updates; the weights stay."""
     for phase, terms in zip(model.phases(), losses, strict=True):
         total = torch.stack([*terms.values()]).sum()
-        yield terms, torch.autograd.grad(total, phase.parameters)
+        yield terms, torch.autograd.grad(total, phase.parameters, materialize_grads=True)
 
 
 def test_the_plain_iteration_has_the_same_losses_and_gradients(model, batch):
@@ -63,7 +63,7 @@ def test_what_is_timed_computes_these_losses(model, batch, monkeypatch):
     ours = sdnet_speed.our_iteration(model, STILL, batch)()
     torch.manual_seed(1)
     plain = {
-        f"{step}/{name}": float(value)
+        f"{step}/{name}": float(value.detach())
         for step, terms in zip(STEPS, sdnet_speed.plain_losses(other, batch), strict=True)
         for name, value in terms.items()
     }
@@ -80,10 +80,11 @@ def test_either_side_updates_every_weight(model, batch, side):
     assert [name for (name, old), new in pairs if torch.equal(old, new)] == []
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_this_process_and_not_of_its_parent():
-    held = bytearray(400_000_000)
+    held = bytearray(500_000_000)
     held[::4096] = b"1" * len(held[::4096])
-    assert timing.alone(timing.peak_mb) < len(held) / 1e6 < timing.peak_mb()
+    assert timing.alone(timing.peak_mb) < timing.peak_mb() - 250
 
 
 @pytest.mark.slow

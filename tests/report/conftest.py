@@ -63,6 +63,33 @@ def left_over(image, y):
     return 2 * (F.avg_pool2d(image, CELL) - torch.einsum("bchw,c->bhw", y, LEVELS)[:, None])
 
 
+class Anatomy:
+    """Content: dark pixels and bright ones, on the grid of the image. Masks: the bright ones."""
+
+    batch = Batch(
+        image=torch.rand(2, 1, 32, 40, generator=torch.Generator().manual_seed(2)),
+        mask=torch.randint(0, 2, (2, 32, 40), generator=torch.Generator().manual_seed(3)),
+    )
+
+    def phases(self):
+        return []
+
+    def after_step(self, progress):
+        del progress
+
+    def encode(self, image):
+        bright = (image > 0.5).float()
+        style = image.mean(dim=(2, 3), keepdim=True).expand_as(image)
+        content = torch.cat([1 - bright, bright], dim=1)
+        return Features(content=content, style=style, pooled=style[:, :, 0, 0])
+
+    def decode(self, content, style):
+        return (content[:, 1:] + style) / 2
+
+    def segment(self, image):
+        return self.encode(image).content
+
+
 @dataclass(frozen=True)
 class Frames:
     """Samples of four subjects in two views and two phases."""
@@ -71,11 +98,14 @@ class Frames:
     records: tuple[Record, ...]
     name: str = "toy"
     split: str = "val"
-    classes: tuple[str, ...] = ("background",)
+    classes: tuple[str, ...] = ("background", "left_ventricle")
+    mask: torch.Tensor | None = None
 
     def batch(self, indices):
         places = list(indices)
-        return Batch(image=self.image[places], ids=[self.records[i].id for i in places])
+        mask = None if self.mask is None else self.mask[places]
+        ids = [self.records[i].id for i in places]
+        return Batch(image=self.image[places], mask=mask, ids=ids)
 
 
 def record(subject, view, phase):
@@ -92,6 +122,11 @@ def model():
 @pytest.fixture(scope="session")
 def encodes():
     return Encodes()
+
+
+@pytest.fixture(scope="session")
+def maps():
+    return Anatomy()
 
 
 @pytest.fixture(scope="session")

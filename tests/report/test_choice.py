@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,30 @@ def test_a_caption_is_view_and_phase_or_the_id():
     assert choice.caption(make("a", view="A4C", phase="ES")) == "A4C · ES"
     assert choice.caption(make("a", view="PLAX")) == "PLAX"
     assert choice.caption(make("a")) == "a-{}"
+
+
+def test_data_sets_take_turns_and_are_named_where_there_are_several(samples):
+    records = [make(s, data=d, phase="ED") for s, d in (("a", "x"), ("b", "x"), ("c", "y"))]
+
+    assert choice.varied(records, 2) == [0, 2]
+    shown = choice.shown(replace(samples, records=tuple(records)), [0, 2])
+    assert shown.captions == ["x · ED", "y · ED"]
+
+
+def test_frames_that_show_little_are_left_out(samples):
+    areas = torch.tensor([0, 1, 39, 40, 80, 100, 200, 300])
+    mask = (torch.arange(1280) < areas[:, None]).long().view(8, 32, 40)
+    few = replace(samples, records=samples.records[:8], image=samples.image[:8], mask=mask)
+
+    assert choice.telling(few) == [3, 4, 5, 6, 7]
+
+
+def test_without_masks_every_frame_may_be_shown(samples):
+    count = len(samples.records)
+
+    assert choice.telling(samples) == list(range(count))
+    unknown = torch.full((count, 32, 40), -1)
+    assert choice.telling(replace(samples, mask=unknown)) == list(range(count))
 
 
 def test_shown_frames_come_with_their_captions_and_ids(samples):

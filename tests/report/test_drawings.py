@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from septum.contract import Batch
+from septum.contract import Batch, Features
 from septum.report import drawings
 
 
@@ -40,7 +42,58 @@ def test_content_and_style_give_back_what_the_model_keeps(model, samples, levels
 
 
 def test_a_model_without_concepts_is_asked_only_for_what_it_draws(draws, samples):
-    assert list(drawings.rebuild(draws, samples.batch([0]))) == ["input", "content and style"]
+    drawn = drawings.rebuild(draws, samples.batch([0]))
+
+    assert list(drawn) == ["input", "content and style", "content alone"]
+
+
+def test_noise_on_a_style_of_one_vector_is_one_vector():
+    style = torch.tensor([1.0, -1.0])[:, None, None, None].expand(2, 1, 4, 5)
+
+    class Vector:
+        def phases(self):
+            return []
+
+        def after_step(self, progress):
+            del progress
+
+        def encode(self, image):
+            del image
+            return Features(content=0 * style, style=style, pooled=style[:, :, 0, 0])
+
+        def decode(self, content, style):
+            return content + style
+
+    drawn = drawings.style_levels(Vector(), Batch(image=torch.zeros(2, 1, 4, 5)), levels=(0.75,))
+
+    noise = torch.randn(2, 1, 1, 1, generator=torch.Generator().manual_seed(0))
+    wanted = (0.8 * style + 0.6 * noise).clamp(0, 1)[:, 0]
+    np.testing.assert_allclose(drawn["β = 0.75"], wanted, atol=1e-6)
+
+
+def test_a_pixel_is_in_the_channel_that_has_most_of_it(maps):
+    found = drawings.channels(maps, maps.batch)
+
+    dark, bright = maps.batch.image[:, 0].numpy() < 0.5, maps.batch.image[:, 0].numpy() > 0.5
+    np.testing.assert_array_equal(found, np.stack([dark, bright], axis=1))
+
+
+def test_content_on_a_coarse_grid_has_no_channels_to_draw(draws, samples):
+    assert drawings.channels(draws, samples.batch([0])) is None
+
+
+def test_masks_drawn_and_true_leave_the_background_out(maps):
+    found = drawings.outline(maps, maps.batch)
+
+    np.testing.assert_array_equal(found.drawn[:, 0], maps.batch.image[:, 0] > 0.5)
+    np.testing.assert_array_equal(found.truth, (maps.batch.mask == 1)[:, None])
+
+
+def test_masks_of_frames_that_have_none_are_unknown(maps):
+    nowhere = torch.full_like(maps.batch.mask, -1)
+
+    assert drawings.outline(maps, replace(maps.batch, mask=nowhere)).truth is None
+    assert drawings.outline(maps, replace(maps.batch, mask=None)).truth is None
 
 
 def test_swapping_draws_each_concept_with_the_level_of_the_other(model, levels):

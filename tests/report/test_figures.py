@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 
-from septum.contract import Batch
+from septum.contract import Batch, Features
 from septum.report import figures, palette
 
 CAPTIONS = ["2CH · ED", "4CH · ED"]
@@ -77,6 +78,50 @@ def test_a_swap_is_labelled_with_the_concepts_and_outlines_their_cells(model, sa
 
 def test_a_frame_with_few_concepts_has_no_swap(model):
     assert figures.concept_swap(model, Batch(image=torch.zeros(1, 1, 16, 16)), "x") is None
+
+
+def test_channels_of_the_anatomy_are_tinted_over_the_frame_with_their_share(maps):
+    figure = figures.anatomy(maps, maps.batch, CAPTIONS)
+
+    assert figure is not None
+    bright = (maps.batch.image[:, 0] > 0.5).numpy()
+    heads = [f"s0: {1 - bright.mean():.0%}", f"s1: {bright.mean():.0%}"]
+    assert [a.get_title() for a in figure.axes] == ["input", "all channels", *heads, *[""] * 4]
+    _, both, dark, _ = (pixels(axes) for axes in figure.axes[:4])
+    np.testing.assert_allclose(dark[1][..., 3], np.where(bright[0], 0, palette.TINT))
+    np.testing.assert_allclose(both[1][..., 3], palette.TINT)
+    np.testing.assert_allclose(both[1][bright[0], :3][0], to_rgb(palette.colour(2)))
+
+
+def test_of_many_channels_those_most_in_use_are_drawn(maps):
+    class Many(type(maps)):
+        def encode(self, image):
+            known = super().encode(image)
+            unused = torch.zeros(len(image), 9, *image.shape[2:])
+            content = torch.cat([unused, known.content], dim=1)
+            return Features(content=content, style=known.style, pooled=known.pooled)
+
+    figure = figures.anatomy(Many(), maps.batch, CAPTIONS)
+
+    assert figure is not None
+    drawn = [axes.get_title().split(":")[0] for axes in figure.axes[2:10]]
+    assert drawn == [*(f"s{k}" for k in range(6)), "s9", "s10"]
+
+
+def test_masks_are_drawn_below_the_true_ones_of_the_same_frame(maps):
+    figure = figures.masks(maps, maps.batch, CAPTIONS, ["left_ventricle"])
+
+    true, drawn = (pixels(figure.axes[place])[1][..., 3] > 0 for place in (3, 5))
+    np.testing.assert_array_equal(true, maps.batch.mask[1] == 1)
+    np.testing.assert_array_equal(drawn, maps.batch.image[1, 0] > 0.5)
+    assert texts(figure) == ["true masks", "the model's"]
+    assert [text.get_text() for text in figure.texts] == ["left ventricle"]
+
+
+def test_without_true_masks_those_of_the_model_stand_alone(maps):
+    bare = Batch(image=maps.batch.image)
+
+    assert texts(figures.masks(maps, bare, CAPTIONS, ["x"])) == ["the model's"]
 
 
 def test_a_row_per_frame_and_a_title_over_each_column_once(model, samples):

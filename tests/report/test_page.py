@@ -3,10 +3,11 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+import torch
 from matplotlib.figure import Figure
 
 from septum.contract import BadInput
-from septum.report import page
+from septum.report import page, pictures
 
 EVIL = "<script>alert('x')</script>"
 
@@ -45,6 +46,15 @@ def evaluate(run, task, metrics):
     return folder
 
 
+TITLES = [
+    "What the model draws: masks beside the true ones",
+    "What the model sees: a map of concepts",
+    "What a concept does: two change places",
+    "What the model sees: channels of anatomy",
+    "What is kept: the frame drawn again",
+    "What style does: more and more noise on it",
+    "New look, same heart: other draws of the noise",
+]
 HEADER = {"title": "Toy", "summary": "A toy.", "seed": 0}
 
 
@@ -60,7 +70,7 @@ def make_run(folder):
 def full(tmp_path_factory, model, samples):
     """A page with everything on it."""
     run = make_run(tmp_path_factory.mktemp("run"))
-    extra = {"Ablation": [{"trial": "a", "loss": 0.25}, {"trial": "b", "steps": 3}]}
+    extra = {"Ablation": {"": [{"trial": "a", "loss": 0.25}, {"trial": "b", "steps": 3}]}}
     out = run / "report.html"
     page.write(run, model=model, samples=samples, header=HEADER, extra=extra, out=out)
     return out.read_text()
@@ -130,20 +140,64 @@ def test_extra_tables_hold_the_columns_of_all_rows(full):
     assert "Ablation trial loss steps a 0.25 \N{EN DASH} b \N{EN DASH} 3" in text
 
 
-def test_a_model_that_draws_nothing_is_told_apart_by_what_it_can_do(written):
-    text = Reader(written()).text
-
-    assert "no map of discrete concepts" in text
-    assert text.count("draws no images") == 4
-    assert "0.131" in text
+def sections(html):
+    return [title for title in TITLES if f"<h2>{title}</h2>" in html]
 
 
-def test_a_model_without_concepts_still_draws(written, draws):
-    text = Reader(written(model=draws)).text
+def test_what_a_model_cannot_be_asked_for_is_not_on_the_page(written, encodes, draws, maps):
+    assert sections(written(model=encodes)) == []
+    assert sections(written(model=draws)) == TITLES[4:]
+    assert sections(written(model=maps)) == [TITLES[0], *TITLES[3:]]
+    assert "Left out" not in written(model=maps)
 
-    assert "no map of discrete concepts" in text
-    assert "β = 0.6" in text
-    assert "input, blurred" not in text
+
+def test_a_frame_with_nothing_to_swap_says_so(written, model, samples):
+    flat = replace(samples, image=torch.zeros_like(samples.image))
+
+    html = written(model=model, samples=flat)
+
+    assert sections(html) == [TITLES[1], *TITLES[4:]]
+    assert "fewer than four concepts" in html
+
+
+def test_parts_of_a_table_unfold_below_the_first(written):
+    parts = {"dice/mean": [{"labelled": "6 %"}], "dice/apex": [{"labelled": "3 %"}]}
+
+    html = written(extra={"Table 1": parts})
+
+    assert "Table 1 Dice, mean labelled 6 % Dice, apex labelled 3 %" in Reader(html).text
+    assert (html.count("<details open>"), html.count("<details>")) == (1, 1)
+
+
+def test_a_picture_of_the_tables_has_a_place_and_a_link(written):
+    rows = [
+        {"metric": f"dice/mean/{share}%", "model": "A", "value": 0.5, "low": 0.4, "high": 0.6}
+        for share in (6, 100)
+    ]
+    curve = pictures.few_labels("labels-1", rows)
+    assert curve is not None
+
+    html = written(drawn=[curve])
+
+    assert html.count('id="labels-1"') == html.count('href="#labels-1"') == 1
+    assert "training subjects with labels" in Reader(html).text
+
+
+def test_a_picture_of_a_task_says_what_it_shows(written, tmp_path):
+    folder = evaluate(tmp_path, "delineate", {"dice/mean": number(0.5)})
+    (folder / "best_hits.png").rename(folder / "worst.png")
+
+    assert "The middle slices of the volumes with the lowest Dice." in Reader(written()).text
+
+
+def test_what_is_neither_good_nor_bad_is_no_headline_and_has_no_better(written, tmp_path):
+    evaluate(tmp_path, "traverse", {"change/z0": number(0.5)})
+
+    html = written()
+
+    assert html.count('<article class="card">') == 1
+    caption = html.index("Mean change from")
+    assert "is better" not in html[caption : html.index("</table>", caption)]
 
 
 def test_an_empty_run_says_what_is_missing(written, tmp_path):
@@ -162,7 +216,7 @@ def test_whatever_comes_from_outside_is_escaped(written, tmp_path, model, sample
         model=model,
         samples=replace(samples, records=records),
         header={"title": EVIL, EVIL: EVIL},
-        extra={EVIL: [{EVIL: EVIL}]},
+        extra={EVIL: {EVIL: [{EVIL: EVIL, "metric": EVIL}]}},
     )
 
     assert "<script" not in html

@@ -21,6 +21,7 @@ def dice(
         truth: Masks of them.
         smooth: eps, in pixels.
 
+    >>> import torch
     >>> dice(torch.zeros(1, 3, 2, 2), torch.zeros(1, 3, 2, 2))
     tensor(-1.)
     """
@@ -32,6 +33,7 @@ def dice(
 def kl_to_unit(mean: Float[Tensor, "b z"], log_variance: Float[Tensor, "b z"]) -> Float[Tensor, ""]:
     """KL(N(mean, variance) | N(0, 1)), summed over dimensions, mean over images (L_KL).
 
+    >>> import torch
     >>> kl_to_unit(torch.ones(2, 3), torch.zeros(2, 3))  # a half per dimension
     tensor(1.5000)
     """
@@ -45,6 +47,7 @@ def towards(score: Float[Tensor, "b 1"], goal: float) -> Float[Tensor, ""]:
 
     Mao et al., arXiv:1611.04076, without their factor 1/2.
 
+    >>> import torch
     >>> towards(torch.full((4, 1), 0.5), 1.0)
     tensor(0.2500)
     """
@@ -54,6 +57,7 @@ def towards(score: Float[Tensor, "b 1"], goal: float) -> Float[Tensor, ""]:
 def absolute(a: Float[Tensor, "*s"], b: Float[Tensor, "*s"]) -> Float[Tensor, ""]:
     """Mean absolute difference (L_rec over pixels, L_zrec over dimensions).
 
+    >>> import torch
     >>> absolute(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 0.0]))
     tensor(1.5000)
     """

@@ -55,8 +55,8 @@ def few_labels(name: str, rows: Sequence[Row]) -> Picture | None:
         return None
     reading = (
         "Every method sees the same training subjects, of whom only this share have masks. Bands "
-        "are 95 % intervals over tested subjects. Hollow markers are what the paper reports: of "
-        "other subjects, larger images and longer trainings, so compare order and slope."
+        "are 95\N{NO-BREAK SPACE}% intervals over tested subjects. Hollow markers are what the "
+        "paper reports: of larger images and longer trainings, so compare order and slope."
     )
     return _picture(
         name, "What labels are worth: a score at every share of them", reading, (), figure
@@ -73,7 +73,7 @@ def _masks(model: Model, samples: Samples) -> Picture | None:
         return None
     frames = choice.shown(samples, _places(samples, OUTLINED))
     reading = (
-        "The likeliest structure of every pixel, below what was drawn by hand. Frames whose "
+        "The likeliest structure of every pixel, below the true one. Frames whose "
         "structures are unusually small are not among them; the numbers are of all frames."
     )
     figure = figures.masks(model, frames.batch, frames.captions, samples.classes[1:])

@@ -112,6 +112,7 @@ def _panel(axes: Axes, found: Lines, methods: Sequence[str]) -> None:
     axes.tick_params(color=GREY, labelsize=TEXT_PT)
     axes.grid(visible=True, color=GREY, alpha=0.25)
     axes.spines[:].set_visible(False)
+    axes.patch.set_alpha(0)
 
 
 def _line(name: str, place: int) -> Line2D:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from septum.contract import Samples
+from septum import checkpoint
+from septum.contract import Label, Samples
 from septum.report import measured, page, pictures
 from septum.runs import Run
 
@@ -32,6 +33,7 @@ def write(
         "size": run.size,
         "steps": run.recipe.steps,
         "seed": run.seed,
+        **_few(run),
     }
     return page.write(
         run.folder,
@@ -43,3 +45,10 @@ def write(
         extra={k: v for path in tables for k, v in measured.tables(path).items()},
         drawn=[curve for curve in curves if curve],
     )
+
+
+def _few(run: Run) -> dict[str, Label]:
+    """The fold, and the share of its training subjects whose masks were shown, if not all."""
+    share = checkpoint.read_header(run.folder).get("labelled", 1.0)
+    facts: dict[str, Label] = {} if run.fold is None else {"fold": run.fold}
+    return facts if share == 1 else {**facts, "labelled": f"{share:.1%} of the training subjects"}
