@@ -22,7 +22,8 @@ def one_hot(scores: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     >>> one_hot(torch.tensor([[[[0.2]], [[0.7]], [[0.1]]]])).flatten().tolist()
     [0.0, 1.0, 0.0]
     """
-    return torch.zeros_like(scores).scatter_(1, scores.argmax(dim=1, keepdim=True), 1.0)
+    # max finds the same place as argmax, and on a CPU several times faster
+    return torch.zeros_like(scores).scatter_(1, scores.max(dim=1, keepdim=True).indices, 1.0)
 
 
 def straight_through(soft: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
