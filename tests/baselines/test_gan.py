@@ -15,8 +15,8 @@ from septum.train import Updates
 
 SIDE = 32
 TINY = GANConfig(structures=2, image_size=(SIDE, SIDE), width=4, critic_width=4)
-NETWORKS = ("body", "head", "critic")
-UNET = {"body", "head"}
+NETWORKS = ("net", "critic")
+UNET = {"net"}
 
 
 class Fixed(nn.Module):
@@ -75,15 +75,15 @@ def test_the_published_size_has_the_encoder_and_the_critic_of_sdnet():
     with torch.device("meta"):
         model = GAN(gan.PAPER.sizes["paper"].config)
         theirs = sdnet.SDNet(sdnet.PAPER.sizes["paper"].config)
-    assert shapes(model.body) == shapes(theirs.f_anatomy.body)
+    assert shapes(model.net.body) == shapes(theirs.f_anatomy.body)
     assert shapes(model.critic) == shapes(theirs.critic)
-    unet = sum(p.numel() for p in (*model.body.parameters(), *model.head.parameters()))
+    unet = sum(p.numel() for p in (*model.net.body.parameters(), *model.net.head.parameters()))
     assert unet == 34_526_344 - 4 * (64 + 1)  # 4 classes instead of 8 channels
 
 
 def test_the_small_size_has_the_encoder_and_the_critic_of_sdnet():
     model, theirs = GAN(gan.PAPER.sizes["small"].config), sdnet.SDNet(sdnet.SMALL)
-    assert shapes(model.body) == shapes(theirs.f_anatomy.body)
+    assert shapes(model.net.body) == shapes(theirs.f_anatomy.body)
     assert shapes(model.critic) == shapes(theirs.critic)
 
 
@@ -192,10 +192,10 @@ def test_asking_leaves_statistics_pool_and_mode_alone(batch, training):
     features, drawn = model.encode(batch.image), model.segment(batch.image)
     assert drawn.shape == (6, 3, SIDE, SIDE)
     torch.testing.assert_close(drawn.sum(1), torch.ones(6, SIDE, SIDE))
-    assert torch.equal(model.head(features.content).argmax(1), drawn.argmax(1))
+    assert torch.equal(model.net.head(features.content).argmax(1), drawn.argmax(1))
     for value, now in zip(before, model.buffers(), strict=True):
         assert torch.equal(value, now)
-    assert model.training is model.body.training is training
+    assert model.training is model.net.body.training is training
 
 
 def test_the_images_decide_what_the_config_leaves_open():

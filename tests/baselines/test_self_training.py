@@ -73,14 +73,14 @@ def test_the_published_size_is_the_anatomy_encoder_of_sdnet():
     with torch.device("meta"):
         model = SelfTraining(self_training.PAPER.sizes["paper"].config)
         encoder = sdnet.AnatomyEncoder(sdnet.PAPER.sizes["paper"].config)
-    assert shapes(model.net[0]) == shapes(encoder.body)
+    assert shapes(model.net.body) == shapes(encoder.body)
     learnt = sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert learnt == 34_526_344 - 4 * (64 + 1)  # 4 classes instead of 8 channels
 
 
 def test_the_small_size_is_the_small_encoder_of_sdnet():
     model = SelfTraining(self_training.PAPER.sizes["small"].config)
-    assert shapes(model.net[0]) == shapes(sdnet.AnatomyEncoder(sdnet.SMALL).body)
+    assert shapes(model.net.body) == shapes(sdnet.AnatomyEncoder(sdnet.SMALL).body)
 
 
 def test_images_without_a_mask_are_not_learnt_from_before_the_first_round(batch):
@@ -138,7 +138,7 @@ def test_labels_are_the_likeliest_classes_of_the_labeller_in_evaluation(batch):
     bare = replace(batch, image=batch.image[2:], mask=batch.mask[2:], ids="cde")
     x = 2 * bare.image - 1
     with torch.no_grad():  # no class should be the likeliest everywhere
-        model.labeller[1].bias -= model.labeller.eval()(x).mean((0, 2, 3))
+        model.labeller.head.bias -= model.labeller.eval()(x).log().mean((0, 2, 3))
         wanted = model.labeller(x).argmax(1)
         in_training = copy.deepcopy(model.labeller).train()(x).argmax(1)
     model.train()
@@ -156,8 +156,8 @@ def test_true_masks_are_not_relabelled(batch):
     model = built(replace(STILL, segmentation=3.0)).eval()
     model.after_step(0.25)
     with torch.no_grad():  # of every image the labeller says the same
-        model.labeller[1].weight.zero_()
-        model.labeller[1].bias.copy_(torch.tensor([0.0, 0.0, 1.0]))
+        model.labeller.head.weight.zero_()
+        model.labeller.head.bias.copy_(torch.tensor([0.0, 0.0, 1.0]))
     drawn = model.segment(batch.image).double().numpy()[:, 1:]
     truth = np.stack([batch.mask.numpy() == k for k in (1, 2)], axis=1)
     truth[2:] = np.array([False, True])[:, None, None]
@@ -222,7 +222,7 @@ def test_asking_asks_the_net_and_leaves_it_alone(batch):
     features, drawn = model.encode(batch.image), model.segment(batch.image)
     assert features.style is None
     torch.testing.assert_close(drawn.sum(1), torch.ones(5, SIDE, SIDE))
-    assert torch.equal(model.net[1](features.content).argmax(1), drawn.argmax(1))
+    assert torch.equal(model.net.head(features.content).argmax(1), drawn.argmax(1))
     assert same(before, state(model))
     assert model.training
 

@@ -53,14 +53,14 @@ def test_the_published_size_is_the_anatomy_encoder_of_sdnet():
     with torch.device("meta"):
         model = UNetSegmentor(unet.PAPER.sizes["paper"].config)
         encoder = sdnet.AnatomyEncoder(sdnet.PAPER.sizes["paper"].config)
-    assert shapes(model.body) == shapes(encoder.body)
+    assert shapes(model.net.body) == shapes(encoder.body)
     # the published encoder ends in 8 channels, this in 3 structures and the background
     assert sum(p.numel() for p in model.parameters()) == 34_526_344 - 4 * (64 + 1)
 
 
 def test_the_small_size_is_the_small_encoder_of_sdnet():
     model = UNetSegmentor(unet.PAPER.sizes["small"].config)
-    assert shapes(model.body) == shapes(sdnet.AnatomyEncoder(sdnet.SMALL).body)
+    assert shapes(model.net.body) == shapes(sdnet.AnatomyEncoder(sdnet.SMALL).body)
 
 
 def test_images_without_a_mask_change_nothing(batch):
@@ -95,10 +95,10 @@ def test_the_loss_is_the_weighted_dice_of_the_drawn_structures(batch):
 def test_an_image_is_turned_with_its_mask():
     """Of an image that is its own mask, a network that copies it has the same loss at any angle."""
     model = built(replace(TINY, structures=1))
-    model.body, model.head = torch.nn.Identity(), torch.nn.Conv2d(1, 2, 1)
+    model.net.body, model.net.head = torch.nn.Identity(), torch.nn.Conv2d(1, 2, 1)
     with torch.no_grad():
-        model.head.weight[:, 0, 0, 0] = torch.tensor([-20.0, 20.0])
-        model.head.bias.zero_()
+        model.net.head.weight[:, 0, 0, 0] = torch.tensor([-20.0, 20.0])
+        model.net.head.bias.zero_()
     y, x = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
     bar = ((abs(y - 15.5) < 3) & (abs(x - 15.5) < 12)).long()[None].expand(4, -1, -1)
     copied = Batch(image=bar[:, None].float(), mask=bar, ids=list("abcd"))
@@ -116,7 +116,7 @@ def test_content_is_what_the_last_layer_sees(batch):
     drawn = model.segment(batch.image)
     assert drawn.shape == (6, 3, SIDE, SIDE)
     torch.testing.assert_close(drawn.sum(1), torch.ones(6, SIDE, SIDE))
-    assert torch.equal(model.head(features.content).argmax(1), drawn.argmax(1))
+    assert torch.equal(model.net.head(features.content).argmax(1), drawn.argmax(1))
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -128,7 +128,7 @@ def test_asking_leaves_statistics_and_mode_alone(batch, training):
     model.encode(batch.image)
     for value, now in zip(before, model.buffers(), strict=True):
         assert torch.equal(value, now)
-    assert model.training is model.body.training is training
+    assert model.training is model.net.body.training is training
 
 
 def test_learns_two_structures(batch):

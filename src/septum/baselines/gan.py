@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -19,8 +18,7 @@ from septum.contract import Batch, Features, Paper, Phase, Recipe, Samples, Size
 from septum.losses import anatomy as losses
 from septum.nn import quantise, supervised
 from septum.nn.critic import MaskCritic, Pool
-from septum.nn.mode import evaluating
-from septum.nn.unet import UNet
+from septum.nn.unet import Segmentor
 
 BETAS = (0.5, 0.999)
 
@@ -55,15 +53,14 @@ class GAN(nn.Module):
     def __init__(self, config: GANConfig) -> None:
         super().__init__()
         self.config = c = config
-        self.body = UNet(width=c.width)
-        self.head = nn.Conv2d(c.width, c.structures + 1, 1)
+        self.net = Segmentor(width=c.width, classes=c.structures + 1, sharpness=c.sharpness)
         shapes: Any = {"structures": c.structures, "image_size": c.image_size}
         self.critic = MaskCritic(width=c.critic_width, **shapes)
         self.pool = Pool(**shapes)
 
     def phases(self) -> Sequence[Phase]:
         """Images with a mask, images without, and the critic."""
-        unet = [*self.body.parameters(), *self.head.parameters()]
+        unet = [*self.net.parameters()]
         steps = (
             ("labelled", unet, self.supervised, 1.0),
             ("unlabelled", unet, self.unsupervised, self.config.unlabelled_rate),
@@ -83,7 +80,7 @@ class GAN(nn.Module):
         known = supervised.turned(known, self.config.rotation_deg)
         assert known.mask is not None
         truth = supervised.structures(known.mask, self.config.structures)
-        drawn = self(2 * known.image - 1)[:, 1:]
+        drawn = self.net(2 * known.image - 1)[:, 1:]
         return {"dice": self.config.segmentation * losses.dice(drawn, truth)}
 
     def unsupervised(self, batch: Batch, progress: float) -> Terms:
@@ -93,7 +90,7 @@ class GAN(nn.Module):
         if not len(bare.image):
             return {}
         bare = supervised.turned(bare, self.config.rotation_deg)
-        masks = quantise.straight_through(self(2 * bare.image - 1))[:, 1:]
+        masks = quantise.straight_through(self.net(2 * bare.image - 1))[:, 1:]
         self.pool.remember(masks)
         fooled = losses.towards(self.critic(masks), 1.0)
         return {"adversarial": self.config.adversarial * fooled}
@@ -110,25 +107,16 @@ class GAN(nn.Module):
             "fake": losses.towards(self.critic(self.pool.sample(len(real))), 0.0),
         }
 
-    def forward(self, x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b classes h w"]:
-        """Probability of every class, the background first, for an image in [-1, 1]."""
-        return (self.config.sharpness * self.head(self.body(x)).float()).softmax(1)
-
     def after_step(self, progress: float) -> None:
         """Nothing is left to do."""
 
-    @torch.no_grad()
     def encode(self, image: Float[Tensor, "b 1 h w"]) -> Features:
         """The map before the last layer, and its mean."""
-        with evaluating(self):
-            content = self.body(2 * image - 1)
-        return Features(content=content, style=None, pooled=content.mean(dim=(2, 3)))
+        return self.net.encode(image)
 
-    @torch.no_grad()
     def segment(self, image: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b classes h w"]:
         """Probability of every class, the background first."""
-        with evaluating(self):
-            return self(2 * image - 1)
+        return self.net.segment(image)
 
 
 def adapted(config: GANConfig, samples: Samples) -> GANConfig:

@@ -22,8 +22,7 @@ from septum.contract import Batch, Features, Paper, Phase, Recipe, Samples, Size
 from septum.losses import anatomy as losses
 from septum.nn import supervised
 from septum.nn.mirror import follow, mirror
-from septum.nn.mode import evaluating
-from septum.nn.unet import UNet
+from septum.nn.unet import Segmentor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +54,8 @@ class SelfTraining(nn.Module):
     def __init__(self, config: SelfTrainingConfig) -> None:
         super().__init__()
         self.config = config
-        self.net = nn.Sequential(
-            UNet(width=config.width), nn.Conv2d(config.width, config.structures + 1, 1)
+        self.net = Segmentor(
+            width=config.width, classes=config.structures + 1, sharpness=config.sharpness
         )
         self.labeller = mirror(self.net)
         self.register_buffer("round", torch.zeros((), dtype=torch.int64))
@@ -78,17 +77,12 @@ class SelfTraining(nn.Module):
         seen = supervised.turned(batch, self.config.rotation_deg)
         assert seen.mask is not None
         truth = supervised.structures(seen.mask, self.config.structures)
-        return losses.dice(self(2 * seen.image - 1)[:, 1:], truth)
-
-    def forward(self, x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b classes h w"]:
-        """Probability of every class, the background first, for an image in [-1, 1]."""
-        return (self.config.sharpness * self.net(x).float()).softmax(1)
+        return losses.dice(self.net(2 * seen.image - 1)[:, 1:], truth)
 
     @torch.no_grad()
     def labelled(self, batch: Batch) -> Batch:
         """Images with the masks that the labeller draws."""
-        with evaluating(self.labeller):
-            return replace(batch, mask=self.labeller(2 * batch.image - 1).argmax(1))
+        return replace(batch, mask=self.labeller.segment(batch.image).argmax(1))
 
     def phases(self) -> Sequence[Phase]:
         """One player; the labeller is not trained."""
@@ -101,18 +95,13 @@ class SelfTraining(nn.Module):
             follow([self.labeller], [self.net], 0.0)
             self.round.fill_(now)
 
-    @torch.no_grad()
     def encode(self, image: Float[Tensor, "b 1 h w"]) -> Features:
         """The map before the last layer, and its mean."""
-        with evaluating(self):
-            content = self.net[0](2 * image - 1)
-        return Features(content=content, style=None, pooled=content.mean(dim=(2, 3)))
+        return self.net.encode(image)
 
-    @torch.no_grad()
     def segment(self, image: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b classes h w"]:
         """Probability of every class, the background first."""
-        with evaluating(self):
-            return self(2 * image - 1)
+        return self.net.segment(image)
 
 
 def adapted(config: SelfTrainingConfig, samples: Samples) -> SelfTrainingConfig:

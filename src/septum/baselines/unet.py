@@ -12,15 +12,13 @@ what the last layer sees; there is no style.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from septum.contract import Batch, Features, Paper, Phase, Recipe, Samples, Size, Terms
 from septum.losses import anatomy as losses
 from septum.nn import supervised
-from septum.nn.mode import evaluating
-from septum.nn.unet import UNet
+from septum.nn.unet import Segmentor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +46,9 @@ class UNetSegmentor(nn.Module):
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
-        self.body = UNet(width=config.width)
-        self.head = nn.Conv2d(config.width, config.structures + 1, 1)
+        self.net = Segmentor(
+            width=config.width, classes=config.structures + 1, sharpness=config.sharpness
+        )
 
     def loss(self, batch: Batch, progress: float) -> Terms:
         """Dice loss of the images that have a mask."""
@@ -60,12 +59,8 @@ class UNetSegmentor(nn.Module):
         known = supervised.turned(known, self.config.rotation_deg)
         assert known.mask is not None
         truth = supervised.structures(known.mask, self.config.structures)
-        drawn = self(2 * known.image - 1)[:, 1:]
+        drawn = self.net(2 * known.image - 1)[:, 1:]
         return {"dice": self.config.segmentation * losses.dice(drawn, truth)}
-
-    def forward(self, x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b classes h w"]:
-        """Probability of every class, the background first, for an image in [-1, 1]."""
-        return (self.config.sharpness * self.head(self.body(x)).float()).softmax(1)
 
     def phases(self) -> Sequence[Phase]:
         """One player."""
@@ -74,18 +69,13 @@ class UNetSegmentor(nn.Module):
     def after_step(self, progress: float) -> None:
         """Nothing is left to do."""
 
-    @torch.no_grad()
     def encode(self, image: Float[Tensor, "b 1 h w"]) -> Features:
         """The map before the last layer, and its mean."""
-        with evaluating(self):
-            content = self.body(2 * image - 1)
-        return Features(content=content, style=None, pooled=content.mean(dim=(2, 3)))
+        return self.net.encode(image)
 
-    @torch.no_grad()
     def segment(self, image: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b classes h w"]:
         """Probability of every class, the background first."""
-        with evaluating(self):
-            return self(2 * image - 1)
+        return self.net.segment(image)
 
 
 def adapted(config: UNetConfig, samples: Samples) -> UNetConfig:

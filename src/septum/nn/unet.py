@@ -13,6 +13,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from septum.contract import Features
+from septum.nn.mode import evaluating
+
 
 def block(c_in: int, c_out: int) -> nn.Sequential:
     """Two 3 x 3 convolutions, each with batch norm, which has the bias, and ReLU; sees 5 x 5."""
@@ -55,3 +58,36 @@ class UNet(nn.Module):
             enlarged = narrower(F.interpolate(x, scale_factor=2.0))
             x = up(torch.cat([beside.pop(), enlarged], dim=1))
         return x
+
+
+class Segmentor(nn.Module):
+    """U-Net, 1 x 1 convolution, softmax: the network of every method that masks are drawn by.
+
+    Args:
+        width: Channels of the first level.
+        classes: With the background, which is the first.
+        sharpness: Factor of the logits.
+    """
+
+    def __init__(self, *, width: int, classes: int, sharpness: float) -> None:
+        super().__init__()
+        self.body = UNet(width=width)
+        self.head = nn.Conv2d(width, classes, 1)
+        self.sharpness = sharpness
+
+    def forward(self, x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b classes h w"]:
+        """Probability of every class, for an image in [-1, 1]."""
+        return (self.sharpness * self.head(self.body(x)).float()).softmax(1)
+
+    @torch.no_grad()
+    def segment(self, image: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b classes h w"]:
+        """The same in evaluation mode, for an image in [0, 1]."""
+        with evaluating(self):
+            return self(2 * image - 1)
+
+    @torch.no_grad()
+    def encode(self, image: Float[Tensor, "b 1 h w"]) -> Features:
+        """The map before the last layer, and its mean; there is no style."""
+        with evaluating(self):
+            content = self.body(2 * image - 1)
+        return Features(content=content, style=None, pooled=content.mean(dim=(2, 3)))
