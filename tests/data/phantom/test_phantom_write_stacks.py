@@ -131,4 +131,4 @@ def test_writing_keeps_up_with_experiments(tmp_path: Path) -> None:
         return process_time() - start
 
     least = min(seconds(turn) for turn in range(3))  # a busy machine slows all but some turns
-    assert 4 * 2 * 10 / least > 50  # slices of 112 x 112 per second
+    assert 4 * 2 * 10 / least > 20  # slices of 112 x 112 per second, with all types checked
