@@ -173,11 +173,8 @@ def load_weights(run: Path, model: nn.Module) -> None:
         BadInput: The training has not finished, or the weights are of another model; the
             given model is then as it was.
     """
-    path = run / WEIGHTS
     header = read_header(run)
-    if not path.exists():
-        raise BadInput(f"{run} holds no finished training; continue it with --resume.")
-    _restore(path, _model_slots(model), header)
+    _restore(_finished(run), _model_slots(model), header)
 
 
 def load_alike(run: Path, model: nn.Module) -> None:
@@ -186,16 +183,22 @@ def load_alike(run: Path, model: nn.Module) -> None:
     Raises:
         BadInput: The training has not finished, the file is damaged, or nothing fits.
     """
-    path = run / WEIGHTS
     header, slots = read_header(run), _model_slots(model)
-    if not path.exists():
-        raise BadInput(f"{run} holds no finished training; continue it with --resume.")
-    tensors = _tensors(path, header)
+    path = _finished(run)
+    _, tensors = _read(path, header)
     fitting = {k: t for k, t in tensors.items() if k in slots and t.shape == slots[k].shape}
     if not fitting:
         raise BadInput(f"{path} has no weight that fits this model; give a run of one like it.")
     for name, tensor in fitting.items():
         slots[name].detach().copy_(tensor)
+
+
+def _finished(run: Path) -> Path:
+    """The weights of a run whose training has ended."""
+    path = run / WEIGHTS
+    if not path.exists():
+        raise BadInput(f"{run} holds no finished training; continue it with --resume.")
+    return path
 
 
 def save_training(
@@ -257,16 +260,8 @@ def _write(path: Path, slots: Slots, header: Header) -> None:
 
 def _restore(path: Path, slots: Slots, wanted: Header) -> dict[str, Any]:
     """Copy a file into the slots once all of it is found to fit; its header."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = _parse_header((file.metadata() or {}).get("header", ""), path)
-            refuse_other(header, wanted, path)
-            _refuse_other_names(set(file.keys()), set(slots), path)
-            tensors = {name: file.get_tensor(name) for name in slots}
-    except (SafetensorError, OSError) as error:
-        raise BadInput(
-            f"{path} is damaged or cannot be read ({error}); restore it or train again."
-        ) from error
+    header, tensors = _read(path, wanted)
+    _refuse_other_names(set(tensors), set(slots), path)
     for name, slot in slots.items():
         _refuse_other_kind(name, tensors[name], slot, path)
     for name, slot in slots.items():
@@ -274,14 +269,13 @@ def _restore(path: Path, slots: Slots, wanted: Header) -> dict[str, Any]:
     return header
 
 
-def _tensors(path: Path, wanted: Header) -> dict[str, Tensor]:
-    """All tensors of a file of the run with this header."""
+def _read(path: Path, wanted: Header) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Header and tensors of a file of the run with this header."""
     try:
         with safe_open(path, framework="pt") as file:
-            refuse_other(
-                _parse_header((file.metadata() or {}).get("header", ""), path), wanted, path
-            )
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            header = _parse_header((file.metadata() or {}).get("header", ""), path)
+            refuse_other(header, wanted, path)
+            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise BadInput(
             f"{path} is damaged or cannot be read ({error}); restore it or train again."

@@ -335,7 +335,7 @@ class SDNet(nn.Module):
         }
 
     def _areas(self, s: Float[Tensor, "b C h w"], batch: Batch) -> Terms:
-        """Squared error of the share of the image that the structure covers, where it is known."""
+        """Absolute error of the share of the image that the structure covers, where it is known."""
         if self.area is None or self.config.area not in batch.labels:
             return {}
         pixels = batch.image.shape[2] * batch.image.shape[3]
