@@ -229,6 +229,20 @@ def test_the_reconstruction_is_that_of_the_image_that_was_shown(batch):
     torch.testing.assert_close(s, model.encode(batch.image[:3]).content)
 
 
+def test_anatomy_and_z_are_read_from_different_tones_of_one_image(batch):
+    model = built(replace(TINY, rotation_deg=0.0, toned=1.0)).eval()
+    shown = []
+    model.f_anatomy.register_forward_pre_hook(lambda _, x: shown.append(x[0].clone()))
+    model.supervised(batch, 0.0)
+    rebuilt, _ = model._seen["labelled"]
+    plain = (2 * batch.image[:3] - 1).flatten(1)
+    for toned in (shown[0].flatten(1), rebuilt.flatten(1)):
+        assert (toned - plain).abs().mean() > 0.1
+        ordered = toned.gather(1, plain.argsort(1)).diff(dim=1)
+        assert ordered.min() > -1e-6  # a rising curve of each image
+    assert (shown[0] - rebuilt).abs().mean() > 0.1
+
+
 def test_a_single_image_is_encoded_with_finite_numbers():
     features = built().train().encode(torch.rand(1, 1, SIDE, SIDE))
     assert features.content.isfinite().all()

@@ -41,7 +41,7 @@ from torch.nn import functional as F
 
 from septum.contract import BadInput, Batch, Features, Paper, Phase, Recipe, Samples, Size, Terms
 from septum.losses import anatomy as losses
-from septum.nn import quantise, strong, supervised
+from septum.nn import quantise, strong, supervised, tone
 from septum.nn.anatomy_parts import AreaHead, Decoder, Drawer, ModalityEncoder, segmentor
 from septum.nn.critic import MaskCritic, Pool
 from septum.nn.mirror import follow, mirror
@@ -71,6 +71,7 @@ class SDNetConfig:
         sure: Least probability of a class that `consistent` takes for the truth.
         sharpness: Factor of the logits of masks.
         unlabelled_rate: Factor of the learning rate of step 3.
+        toned: Share of the images that `rebuilt` shows in another tone; 0 leaves it out.
     """
 
     structures: int = 3
@@ -97,6 +98,7 @@ class SDNetConfig:
     sure: float = 0.8
     sharpness: float = 1.0
     unlabelled_rate: float = 1.0
+    toned: float = 0.0
 
 
 class AnatomyEncoder(nn.Module):
@@ -189,9 +191,15 @@ class SDNet(nn.Module):
         return found | self.consistent(bare.image, progress)
 
     def rebuilt(self, batch: Batch, name: str) -> tuple[Float[Tensor, "b C h w"], Terms]:
-        """The anatomy, and what it and z lack to be the image."""
-        c, x = self.config, 2 * batch.image - 1
-        s = self.anatomy(x)
+        """The anatomy, and what it and z lack to be the image.
+
+        Past the paper, if `toned`: s is read from the image in one tone, z from another, which is
+        to be rebuilt. So s cannot tell the tone and z has to; otherwise which maps are in use says
+        enough of the modality for z to be forgotten.
+        """
+        c = self.config
+        seen, x = (2 * tone.varied(batch.image, c.toned) - 1 for _ in "sz")
+        s = self.anatomy(seen)
         mean, log_variance = self.f_modality(x, s)
         z = mean + (log_variance / 2).exp() * draw(torch.randn, mean.shape, device=mean.device)
         self._seen[name] = (x, s.detach())
