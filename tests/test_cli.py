@@ -25,9 +25,9 @@ OPTIONS = {
     "data list": "",
     "data prepare": "--cache --data --image-size --only --root",
     "data audit": "--data --out --root",
-    "data sketch": "--out NAME",
-    "train": "--begin --cache --classes --data --fold --labelled --only --out --resume --root "
-    "--seed --set --size --steps MODEL",
+    "data sketch": "--layout --out --seed --subjects NAME",
+    "train": "--begin --by --cache --classes --data --fold --folds --labelled --only --out "
+    "--resume --root --seed --set --size --steps --subjects MODEL",
     "evaluate": "--cache --data --only --out --root --run --seed --split TASK",
     "bench": "--cache --data --out --root --seed --steps TABLE",
     "report": "--cache --results --root --split --tables RUNS",

@@ -92,10 +92,10 @@ def test_a_run_remembers_its_fold_and_structures(folded):
 
 def test_a_run_is_asked_in_the_splits_of_its_fold(folded, images):
     run = runs.load(folded)
-    asked = runs.refolded(run, images)
+    asked = runs.as_seen(run, images)
     assert [r.split for r in asked.records] == [r.split for r in images.folded(1).records]
     assert [r.split for r in asked.records] != [r.split for r in images.records]
-    assert runs.refolded(replace(run, fold=None), images) is images
+    assert runs.as_seen(replace(run, fold=None), images) is images
 
 
 def test_a_training_begins_with_the_weights_that_fit(folded, images, tmp_path):

@@ -30,6 +30,10 @@ class Record:
         mask: Class index per pixel; same height and width as the image.
         at: Where the image lies in files that hold more than one: (slice,) of a volume, (slice,
             frame) of a cine; empty for a file with one picture.
+        film: Files that hold the frames of a film, in order: one file of all, or a picture each;
+            `image` is the first of them. Empty for a still image.
+        outlines: Corners (x, y) in pixels of the traced structure, class 1, by frame of the film,
+            counted from 0.
         split: `train`, `val` or `test` where published, else None.
         labels: Facts by name, with the unit in the name: `ef_percent`, `age_years`, `view`.
             A pair `NAME_x_px`, `NAME_y_px` is a point of the image (pixel centres at integers).
@@ -40,6 +44,8 @@ class Record:
     image: Path
     mask: Path | None = None
     at: tuple[int, ...] = ()
+    film: Sequence[Path] = ()
+    outlines: Mapping[int, Sequence[tuple[float, float]]] = field(default_factory=dict)
     split: str | None = None
     labels: Mapping[str, Label] = field(default_factory=dict[str, Label])
 
@@ -55,6 +61,8 @@ class Source:
         field_mm: Height and width of the field round the middle of a picture that is prepared; None
             for the whole picture. Needs files that state the spacing of their pixels.
         codes: Class index of every value that masks hold, where masks hold other numbers.
+        drawn: Fill that layout with so many phantom subjects, drawn from a seed; None where there
+            is only the sketch.
     """
 
     title: str
@@ -66,6 +74,7 @@ class Source:
     sketch: Callable[[Path], None]
     field_mm: tuple[float, float] | None = None
     codes: Mapping[int, int] | None = None
+    drawn: Callable[[Path, int, int], None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +141,42 @@ class Outlined(Samples, Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Clip:
+    """What a model sees of a film at once.
+
+    Attributes:
+        frames: Length of the clip.
+        stride: Frames of the film from one frame of the clip to the next; where the film ends
+            before the clip does, black frames follow. At 0 the whole film is resampled in time.
+        per_film: Clips of every film in a batch of training, each from a place of its own.
+    """
+
+    frames: int
+    stride: int = 1
+    per_film: int = 1
+
+
+@runtime_checkable
+class Films(Samples, Protocol):
+    """Samples that are films; `batch` gives the first clip of each.
+
+    Attributes:
+        clip: What a clip of them is.
+    """
+
+    @property
+    def clip(self) -> Clip: ...  # noqa: D102
+
+    def lengths(self) -> Sequence[int]:
+        """Frames of every film."""
+        ...
+
+    def clips(self, indices: Sequence[int], starts: Sequence[int]) -> Batch:
+        """One clip per place of `records`, that begins with this frame of its film."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class Features:
     """What a frozen model tells a downstream task.
 
@@ -172,16 +217,18 @@ class Recipe:
     Attributes:
         data: Names of the data sets of the paper, or of their stand-ins.
         steps: Optimiser steps.
-        batch_size: Images per step, over all processes.
+        batch_size: Images or films per step, over all processes.
         labelled: How many of them are drawn from the images with a mask; the others are drawn from
             all images, come without a mask, and as many unpaired masks come with them. At 0 all
             are drawn from all, as they are.
         image_size: Height and width in pixels that images are prepared at.
+        clip: What is seen of a film; None for still images.
+        lr_drop_steps: The learning rate is divided by 10 after every so many steps; 0 for never.
         warmup_steps: Steps over which the learning rate rises linearly from 0.
         final_lr: Share of `lr` left at the last step (cosine decay); 1 keeps it constant.
         lr_decay: The learning rate is divided by 1 + lr_decay * step besides.
         clip_norm: Largest gradient norm of a phase; 0 leaves gradients alone.
-        optimiser: `adamw`, or `lars` for large batches.
+        optimiser: `adamw`, `lars` for large batches, or `madgrad`.
         precision: `bf16` autocast or `fp32`.
     """
 
@@ -190,11 +237,13 @@ class Recipe:
     batch_size: int = 16
     labelled: int = 0
     image_size: tuple[int, int] = (224, 224)
+    clip: Clip | None = None
     lr: float = 1e-4
     weight_decay: float = 0.0
     warmup_steps: int = 0
     final_lr: float = 1.0
     lr_decay: float = 0.0
+    lr_drop_steps: int = 0
     clip_norm: float = 0.0
     optimiser: str = "adamw"
     precision: str = "bf16"
@@ -319,6 +368,21 @@ class Regresses(Protocol):
 
     def regress(self, image: Float[Tensor, "b c *t h w"]) -> Mapping[str, Float[Tensor, " b"]]:
         """Estimates by label name, in the unit of the name, without gradients."""
+        ...
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A model of films that shows the feature map its estimates are made from."""
+
+    def explained(
+        self, image: Float[Tensor, "b 1 t h w"]
+    ) -> tuple[Float[Tensor, "b d t2 h2 w2"], Mapping[str, Float[Tensor, " b"]]]:
+        """The last map with a time axis, and what it says by label name, with gradients.
+
+        That is an estimate in the unit of its name, or the logit of one that is a probability,
+        whose own gradient vanishes where it is sure.
+        """
         ...
 
 

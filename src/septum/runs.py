@@ -45,6 +45,8 @@ class Run:
         limits: Labels that chose the images among them.
         groups: Structures that their masks told apart; none for the classes as they are.
         fold: Of a cross-validation; None for the splits of the data sets.
+        folds: How many there were.
+        by: Label that stratified them.
         model: With its trained weights, in evaluation mode.
     """
 
@@ -55,6 +57,8 @@ class Run:
     limits: Limits
     groups: Groups
     fold: int | None
+    folds: int
+    by: str
     seed: int
     paper: Paper
     config: Any
@@ -116,7 +120,8 @@ def train(  # noqa: PLR0913 - each is an option of the command line
     Raises:
         BadInput: As `septum.train.fit`; or there is no such model or size.
     """
-    chosen, samples = sized(name, size, steps=steps), images.split("train")
+    chosen = sized(name, size, steps=steps)
+    samples = clipped(chosen.recipe, images).split("train")
     height, width = samples.batch([0]).image.shape[-2:]
     recipe = replace(chosen.recipe, image_size=(height, width))
     config = paper(name).adapt(replace(chosen.config, **(changes or {})), samples)
@@ -128,6 +133,8 @@ def train(  # noqa: PLR0913 - each is an option of the command line
         "only": {label: list(values) for label, values in images.limits.items()},
         "classes": {name: list(members) for name, members in images.groups.items()},
         "fold": images.fold,
+        "folds": images.folds,
+        "by": images.by,
         "labelled": images.shown,
         "begin": None if begin is None else checkpoint.read_header(begin),
     }
@@ -157,7 +164,8 @@ def load(folder: Path, *, device: str = "cpu") -> Run:
     try:
         name, size, seed = header["model"], header["size"], header["seed"]
         data, config, recipe = header["data"], header["config"], header["recipe"]
-        limits, groups, fold = header["only"], header.get("classes", {}), header.get("fold")
+        limits, groups, fold = header["only"], header["classes"], header["fold"]
+        folds, by = header["folds"], header["by"]
     except KeyError as error:
         raise BadInput(
             f"{folder / checkpoint.CONFIG} does not say the {error}; restore it."
@@ -177,6 +185,8 @@ def load(folder: Path, *, device: str = "cpu") -> Run:
         limits=limits,
         groups=groups,
         fold=fold,
+        folds=folds,
+        by=by,
         seed=seed,
         paper=paper(name),
         config=config,
@@ -205,7 +215,7 @@ def evaluate(
         BadInput: There is no such task or split, or the images do not have what it needs.
     """
     ask = choose(TASKS, task, "task")
-    asked = told(run, refolded(run, images))
+    asked = as_seen(run, told(run, images))
     learn, test = asked.split("train"), asked.split(split)
     report = ask(run.model, learn, test, seed)
     if task not in WITHOUT_FLOOR:
@@ -214,9 +224,21 @@ def evaluate(
     return report
 
 
-def refolded(run: Run, images: Prepared) -> Prepared:
-    """The images in the splits that the run was trained on."""
-    return images if run.fold is None else images.folded(run.fold)
+def as_seen(run: Run, images: Prepared) -> Prepared:
+    """The images in the splits that the run was trained on, films in clips."""
+    folded = images
+    if run.fold is not None:
+        folded = images.folded(run.fold, folds=run.folds, by=run.by)
+    return clipped(run.recipe, folded)
+
+
+def clipped(recipe: Recipe, images: Prepared) -> Prepared:
+    """The images as a recipe sees them: films in clips, if it is one for films.
+
+    Raises:
+        BadInput: It is, and they are still images.
+    """
+    return images if recipe.clip is None else images.filmed(recipe.clip)
 
 
 def words(groups: Groups) -> Sequence[str]:

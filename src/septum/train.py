@@ -34,7 +34,7 @@ from septum import __version__, checkpoint
 from septum.contract import BadInput, Batch, Model, Monitors, Phase, Recipe, Terms
 from septum.nn.allocator import keep_freed_memory
 from septum.nn.device import on
-from septum.nn.lars import LARS
+from septum.nn.optimisers import of_phase
 
 Line = Mapping[str, Any]
 Show = Callable[[Line], None]
@@ -115,18 +115,18 @@ def fit(
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """The learning rate of a step: linear warm-up, cosine down to the last step, Keras's decay.
+    """The learning rate of a step: linear warm-up, cosine to the last step, decay, drops.
 
     >>> recipe = Recipe(data="phantom", steps=11, lr=1.0, warmup_steps=2, final_lr=0.2)
     >>> [round(learning_rate(recipe, step), 2) for step in (0, 1, 2, 6, 10)]
     [0.5, 1.0, 1.0, 0.6, 0.2]
     """
-    lr = recipe.lr / (1 + recipe.lr_decay * step)
+    drops = step // recipe.lr_drop_steps if recipe.lr_drop_steps else 0
+    lr = recipe.lr * 0.1**drops / (1 + recipe.lr_decay * step)
     if step < recipe.warmup_steps:
         return lr * (step + 1) / recipe.warmup_steps
     part = (step - recipe.warmup_steps) / max(1, recipe.steps - 1 - recipe.warmup_steps)
-    cosine = (1 + math.cos(math.pi * part)) / 2
-    return lr * (recipe.final_lr + (1 - recipe.final_lr) * cosine)
+    return lr * (recipe.final_lr + (1 - recipe.final_lr) * (1 + math.cos(math.pi * part)) / 2)
 
 
 class Updates:
@@ -145,7 +145,7 @@ class Updates:
         self.fabric.launch()
         keep_freed_memory()
         self._inside = self.fabric.setup_module(_Inside(_channels_last(model))).train()
-        self.optimisers = {phase.name: _optimiser(phase, recipe) for phase in self.phases}
+        self.optimisers = {phase.name: of_phase(phase, recipe) for phase in self.phases}
 
     def __enter__(self) -> "Updates":
         return self
@@ -317,19 +317,6 @@ def _fabric(recipe: Recipe, *, several_phases: bool) -> Fabric:
         strategy=DDPStrategy(find_unused_parameters=several_phases) if world > 1 else "auto",
         precision=_PRECISIONS[recipe.precision] if _has_bf16() else "32-true",
     )
-
-
-def _optimiser(phase: Phase, recipe: Recipe) -> torch.optim.Optimizer:
-    decay = recipe.weight_decay
-    match recipe.optimiser:
-        case "adamw":
-            return torch.optim.AdamW(
-                phase.parameters, lr=recipe.lr, betas=phase.betas, weight_decay=decay, fused=True
-            )
-        case "lars":
-            return LARS(phase.parameters, lr=recipe.lr, weight_decay=decay)
-        case other:
-            raise BadInput(f"The recipe asks for the optimiser {other}; use adamw or lars.")
 
 
 def _channels_last(model: nn.Module) -> nn.Module:

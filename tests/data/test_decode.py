@@ -6,7 +6,7 @@ import SimpleITK
 from PIL import Image
 
 from septum.contract import BadInput, Record
-from septum.data import decode, miniature
+from septum.data import decode, film, miniature
 
 
 def record(image: Path, **options) -> Record:
@@ -56,3 +56,20 @@ def test_a_single_picture_is_no_volume(tmp_path):
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "a.png")
     with pytest.raises(BadInput, match=r"a\.png is .*;"):
         decode.image(record(tmp_path / "a.png", at=(0,)))
+
+
+def test_the_image_of_a_film_is_its_first_frame(tmp_path):
+    frames = np.repeat(np.array([30, 90, 150], np.uint8), 64).reshape(3, 8, 8)
+    film.write(tmp_path / "a.avi", frames, rate_hz=25.0)
+    told = {"spacing_y_mm": 0.5, "spacing_x_mm": 0.25}
+    a = record(tmp_path / "a.avi", film=[tmp_path / "a.avi"], labels=told)
+    assert decode.image(a).grey.tolist() == [[30] * 8] * 8
+    assert [(p.grey[0, 0], p.spacing_mm) for p in decode.frames(a)] == [
+        (level, (0.5, 0.25)) for level in (30, 90, 150)
+    ]
+
+
+def test_a_still_image_is_one_frame(tmp_path):
+    Image.fromarray(np.eye(9, dtype=np.uint8)).save(tmp_path / "a.png")
+    (only,) = decode.frames(record(tmp_path / "a.png"))
+    np.testing.assert_array_equal(only.grey, np.eye(9))

@@ -7,15 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.model_selection import StratifiedKFold
 
 from septum.contract import BadInput, Outlined, Record
 from septum.data.classes import merged, parse
 from septum.data.loader import batches
 from septum.data.prepared import Prepared
 from septum.data.shards import Frames
-from septum.data.split import FOLDS, by_fold
+from septum.data.split import FOLDS, SPLITS, by_fold
 
 SUBJECTS = 20
+RELEASED = [
+    *(["08", "17", "07"], ["09", "01", "04"]),
+    *(["18", "03", "13"], ["05", "12", "00"]),
+    *(["02", "19", "06"], ["14", "16", "15"]),
+]
+"""Validated and tested subjects of twenty, fold by fold."""
 
 
 @pytest.fixture
@@ -66,10 +73,70 @@ def test_a_fold_does_not_depend_on_the_order_of_names():
     assert by_fold(names, 1) == by_fold(names[::-1], 1)
 
 
-@pytest.mark.parametrize(("names", "fold"), [("abcdefghij", 3), ("abcdefghij", -1), ("ab", 0)])
-def test_impossible_folds_are_refused(names, fold):
+@pytest.mark.parametrize(
+    ("names", "fold", "folds"),
+    [
+        *[("abcdefghij", 3, 3), ("abcdefghij", -1, 3), ("ab", 0, 3)],
+        *[("abcdefghij", 0, 2), ("abcdefghij", 5, 5), ("abc", 0, 5), ("abc", 2, 4)],
+    ],
+)
+def test_impossible_folds_are_refused(names, fold, folds):
     with pytest.raises(BadInput, match=r"fold"):
-        by_fold(names, fold)
+        by_fold(names, fold, folds=folds)
+
+
+def test_three_folds_are_those_that_were_released():
+    names = [f"{i:02d}" for i in range(20)]
+    dealt = [by_fold([f"patient0{name}" for name in names], fold) for fold in range(FOLDS)]
+    held = [[s[-2:] for s in fold if fold[s] == split] for fold in dealt for split in SPLITS[1:]]
+    assert held == RELEASED
+
+
+@pytest.mark.parametrize("folds", [5, 10])
+def test_every_subject_is_tested_once_and_validated_in_the_fold_before(folds):
+    names = [f"patient{i:03d}" for i in range(83)]
+    dealt = [by_fold(names, fold, folds=folds) for fold in range(folds)]
+    held = {split: [{s for s in names if fold[s] == split} for fold in dealt] for split in SPLITS}
+    assert sorted(s for tested in held["test"] for s in tested) == names
+    assert {len(tested) for tested in held["test"]} == {83 // folds, 83 // folds + 1}
+    assert held["val"] == [*held["test"][1:], held["test"][0]]
+    assert all(t | v | rest == {*names} for t, v, rest in zip(*held.values(), strict=True))
+
+
+@pytest.mark.parametrize("folds", [5, 10])
+def test_strata_are_dealt_out_as_evenly_as_by_another_library(folds):
+    kinds = ["infarct"] * 72 + ["normal"] * 37
+    strata = {f"patient{i:03d}": kind for i, kind in enumerate(kinds)}
+    dealt = [by_fold([*strata], fold, folds=folds, strata=strata) for fold in range(folds)]
+    for kind in ("infarct", "normal"):
+        ours = [sum(s == "test" for p, s in f.items() if strata[p] == kind) for f in dealt]
+        other = StratifiedKFold(folds).split(kinds, kinds)
+        theirs = [sum(kinds[i] == kind for i in tested) for _, tested in other]
+        assert sorted(ours) == sorted(theirs)
+
+
+def test_three_folds_have_their_share_of_every_stratum():
+    strata = {f"patient{i:03d}": "AB"[i >= 60] for i in range(80)}
+    for fold in range(FOLDS):
+        dealt = by_fold([*strata], fold, strata=strata)
+        held = [sum(dealt[s] == "test" for s in strata if strata[s] == kind) for kind in "AB"]
+        assert held == [9, 3]
+
+
+def test_images_are_stratified_by_a_label_of_their_subject(images):
+    graded = [
+        replace(r, labels={**r.labels, "grade": "low" if int(r.subject[1:]) < 5 else "high"})
+        for r in images.records
+    ]
+    prepared = replace(images, records=graded)
+    for fold in range(5):
+        folded = prepared.folded(fold, folds=5, by="grade")
+        tested = folded.split("test").records
+        assert (folded.fold, folded.folds, folded.by) == (fold, 5, "grade")
+        assert sorted(r.labels["grade"] for r in tested) == [*["high"] * 6, *["low"] * 2]
+        assert len({r.subject for r in tested}) == 4
+    with pytest.raises(BadInput, match="No image of some has the label 'colour'"):
+        prepared.folded(0, folds=5, by="colour")
 
 
 def test_no_subject_of_a_fold_is_in_two_splits(images):
@@ -83,8 +150,9 @@ def test_a_subject_is_in_one_fold_whatever_it_is_joined_with(images):
     joined = replace(
         images, records=[replace(r, subject=f"some/{r.subject}") for r in images.records]
     )
-    alone = [r.split for r in images.folded(1).records]
-    assert [r.split for r in joined.folded(1).records] == alone
+    for options in ({}, {"folds": 4}, {"folds": 4, "by": "data"}):
+        alone = [r.split for r in images.folded(1, **options).records]
+        assert [r.split for r in joined.folded(1, **options).records] == alone
 
 
 def test_a_batch_has_no_more_masks_than_images(images):

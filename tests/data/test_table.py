@@ -37,3 +37,15 @@ def test_points_and_spacings_are_those_of_a_cropped_frame():
         },
     )
     assert (geometry["offset_y"], geometry["offset_x"], geometry["scale_y"]) == (-1, -1, 0.5)
+
+
+def test_films_come_back_with_their_outlines_in_prepared_pixels(tmp_path):
+    paths = (Path("a.avi"), Path("b.avi"))
+    corners = [(0.0, 1.0), (3.0, 1.0), (3.0, 3.0)]
+    a = Record(id="a", subject="s", image=paths[0], film=paths, outlines={7: corners, 2: corners})
+    b = Record(id="b", subject="s", image=paths[1], film=paths[1:])
+    rows = [table.place(r, fit((4, 4), (10, 8), None), None) for r in (a, b)]
+    table.write(tmp_path, rows)
+    # twice as large, below one black row: x goes to 2 x + 1/2, y to 2 y + 3/2
+    moved = [(0.5, 3.5), (6.5, 3.5), (6.5, 7.5)]
+    assert table.read(tmp_path) == [replace(a, outlines={7: moved, 2: moved}), b]

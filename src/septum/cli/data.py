@@ -107,22 +107,36 @@ class DataAudit:
 
 @dataclass(frozen=True, kw_only=True)
 class DataSketch:
-    """Write a miniature of a published layout, filled with phantom hearts."""
+    """Write a published layout, filled with phantom hearts: a miniature, or a whole population."""
 
     name: Positional[str]
     """Name of the data set."""
     out: Path
-    """Folder for it: the miniature is OUT/NAME."""
+    """Folder for it: it is written into OUT/NAME."""
+    layout: str = ""
+    """Layout, where the data set is to have another name: echonet-dynamic, camus-sequences."""
+    subjects: int | None = None
+    """Number of hearts, for a population instead of the miniature."""
+    seed: int = 0
+    """Draws the population."""
 
     def run(self) -> None:
         """Write it."""
         from septum import runs
+        from septum.contract import BadInput
         from septum.data import SOURCES
+        from septum.data.read import inside
 
-        folder = self.out / self.name
-        source = runs.choose(SOURCES, self.name, "data set")
-        folder.mkdir(parents=True)
-        source.sketch(folder)
+        layout = (self.layout or self.name).replace("-", "_")
+        source, folder = runs.choose(SOURCES, layout, "data set"), inside(self.out, self.name)
+        if self.subjects is None:
+            folder.mkdir(parents=True)
+            source.sketch(folder)
+        elif source.drawn is None:
+            raise BadInput(f"{layout} has no population; leave out --subjects for its miniature.")
+        else:
+            folder.mkdir(parents=True)
+            source.drawn(folder, self.subjects, self.seed)
         print(folder)
 
 

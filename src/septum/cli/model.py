@@ -30,7 +30,13 @@ class Train:
     labelled: float = 1.0
     """Share of the training subjects whose masks are shown, chosen by the seed."""
     fold: int | None = None
-    """Fold 0, 1 or 2 of a cross-validation, instead of the splits of the data sets."""
+    """Fold of a cross-validation, from 0, instead of the splits of the data sets."""
+    folds: int = 3
+    """How many folds there are; with more than three every subject is tested once."""
+    by: str = ""
+    """Label that stratifies the folds, such as infarct or quality."""
+    subjects: float = 1.0
+    """Share of the training subjects that are used at all, chosen by the seed."""
     begin: Path | None = None
     """A run whose weights the training begins with, where they fit."""
     steps: int | None = None
@@ -60,9 +66,12 @@ class Train:
             print(self.out)
 
     def narrowed(self, images: Any) -> Any:
-        """The images in the splits of the fold, with the masks that are shown."""
-        folded = images if self.fold is None else images.folded(self.fold)
-        return folded.labelled(self.labelled, seed=self.seed)
+        """The images in the splits of the fold: whom and what the training sees."""
+        folded = images
+        if self.fold is not None:
+            folded = images.folded(self.fold, folds=self.folds, by=self.by)
+        kept = folded.kept(dict.fromkeys(self.images.data, self.subjects), seed=self.seed)
+        return kept.labelled(self.labelled, seed=self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +151,7 @@ class Bench:
         run = runs.load(folder)
         names = run.data.split("+")
         images = self._prepared(run.recipe.image_size, names, runs.words(run.groups))
-        print(trained.write(run, runs.refolded(run, images).split("val"), tables=[path]))
+        print(trained.write(run, runs.as_seen(run, images).split("val"), tables=[path]))
 
     def _prepared(
         self, size: tuple[int, int], names: Sequence[str], classes: Sequence[str] = ()
@@ -189,5 +198,5 @@ class WriteReport:
         names, root = (run.data.split("+"), self.root) if self.root else runs.noted_images(folder)
         images = Images(data=tuple(names), root=root, cache=self.cache)
         ready = images.prepared(run.recipe.image_size, runs.words(run.groups))
-        samples = runs.refolded(run, ready).split(self.split)
+        samples = runs.as_seen(run, ready).split(self.split)
         print(trained.write(run, samples, evaluations=self.results, tables=self.tables))

@@ -3,12 +3,28 @@
 from pathlib import Path
 
 from septum.contract import BadInput, Record, Source
-from septum.data import acdc, camus, emidec, manifest, mmwhs, stacks, stills
+from septum.data import (
+    acdc,
+    beats,
+    camus,
+    camus_sequences,
+    echonet_dynamic,
+    emidec,
+    hmc_qu,
+    manifest,
+    mmwhs,
+    stacks,
+    stills,
+)
 
 SOURCES: dict[str, Source] = {
     "acdc": acdc.SOURCE,
+    "beats": beats.SOURCE,
     "camus": camus.SOURCE,
+    "camus_sequences": camus_sequences.SOURCE,
+    "echonet_dynamic": echonet_dynamic.SOURCE,
     "emidec": emidec.SOURCE,
+    "hmc_qu": hmc_qu.SOURCE,
     "mmwhs": mmwhs.SOURCE,
     "phantom": stills.SOURCE,
     "phantom_stacks": stacks.SOURCE,

@@ -1,10 +1,12 @@
-"""Decode what a record points at: a file of its own, or one slice of a volume."""
+"""Decode what a record points at: a file of its own, one slice of a volume, or a film."""
+
+from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import UInt8
 
 from septum.contract import BadInput, Record
-from septum.data import read, volume
+from septum.data import film, read, volume
 
 PLANE = "plane"
 """Label whose value `axial` says that the slices of a volume are counted across the body."""
@@ -13,14 +15,44 @@ PLANE = "plane"
 def image(record: Record) -> read.Pixels:
     """The pixels, and their spacing where the file or the labels of the record state it.
 
+    Of a film they are those of its first frame.
+
     Raises:
         BadInput: The file cannot be read, or the stated spacing is impossible.
     """
+    return next(frames(record))
+
+
+def frames(record: Record) -> Iterator[read.Pixels]:
+    """What `image` is, of every frame of a film; of a still image that alone.
+
+    Raises:
+        BadInput: As for `image`; or the frames of a film are of several sizes.
+    """
     if record.at:
         whole = volume.load(record.image, axial=_is_axial(record))
-        return read.Pixels(grey=whole.grey(record.at), spacing_mm=whole.grid.spacing_mm[1:])
-    pixels = read.image(record.image)
-    return read.Pixels(grey=pixels.grey, spacing_mm=pixels.spacing_mm or _stated_spacing_mm(record))
+        yield read.Pixels(grey=whole.grey(record.at), spacing_mm=whole.grid.spacing_mm[1:])
+    elif len(record.film) == 1:
+        spacing_mm = film.spacing_mm(record.film[0]) or _stated_spacing_mm(record)
+        for grey in film.frames(record.film[0]):
+            yield read.Pixels(grey=grey, spacing_mm=spacing_mm)
+    else:
+        yield from _pictures(record)
+
+
+def _pictures(record: Record) -> Iterator[read.Pixels]:
+    """Files of one picture each."""
+    size = None
+    for path in record.film or [record.image]:
+        pixels = read.image(path)
+        size = size or pixels.grey.shape
+        if pixels.grey.shape != size:
+            raise BadInput(
+                f"{path} has {pixels.grey.shape[0]} x {pixels.grey.shape[1]} pixels and "
+                f"{record.image} {size[0]} x {size[1]}; export a film at one size."
+            )
+        spacing_mm = pixels.spacing_mm or _stated_spacing_mm(record)
+        yield read.Pixels(grey=pixels.grey, spacing_mm=spacing_mm)
 
 
 def mask(record: Record, codes: read.Codes | None = None) -> UInt8[np.ndarray, "h w"] | None:

@@ -5,6 +5,8 @@ batch may straddle two. A run resumes at any step, and any number of ranks sees 
 
 Where some images are to have masks, three such orders run side by side: of the images with a mask,
 of all images, and of all masks, also those that are kept from their images.
+
+Of films, clips are drawn: where those of batch i begin depends on (seed, i), too.
 """
 
 import time
@@ -17,13 +19,14 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Int
 
-from septum.contract import BadInput, Batch, Outlined, Samples
+from septum.contract import BadInput, Batch, Films, Outlined, Samples
+from septum.data import clips
 
 AHEAD = 2
 """Batches that are read while the model computes."""
 
-_LABELLED, _OTHERS, _UNPAIRED = 1, 2, 3
-"""Tell the orders of one seed apart."""
+_LABELLED, _OTHERS, _UNPAIRED, _STARTS = 1, 2, 3, 4
+"""Tell what is drawn with one seed apart."""
 
 
 def batches(
@@ -40,7 +43,8 @@ def batches(
 
     Args:
         samples: What is drawn from; may be fewer than one batch.
-        batch_size: Images over all ranks.
+        batch_size: Images or films over all ranks. Of a film `Clip.per_film` clips are drawn: the
+            first clips of all films of a rank, then the second ones, and so on.
         labelled: How many of them have a mask; the others then come without, and as many unpaired
             masks with them. At 0 all are drawn from all, as they are.
         seed: Chooses the order.
@@ -50,7 +54,7 @@ def batches(
 
     Raises:
         BadInput: The batch cannot be dealt out evenly, the seed is negative, or no image has the
-            mask that is asked for.
+            mask that is asked for; films are never chosen for theirs.
     """
     if batch_size < 1 or batch_size % ranks or labelled % ranks:
         raise BadInput(f"A batch of {batch_size} cannot be dealt out to {ranks} processes evenly.")
@@ -61,9 +65,10 @@ def batches(
     everything = range(len(samples.records))
     if not labelled:
         order = _Order(everything, batch_size, (seed,), rank, ranks)
+        if isinstance(samples, Films):
+            return Batches(lambda number: _filmed(samples, order, seed, number), start=start)
         return Batches(lambda number: samples.batch(order.rows(number)), start=start)
-    assert isinstance(samples, Outlined)
-    if not (known := samples.annotated()):
+    if not isinstance(samples, Outlined) or not (known := samples.annotated()):
         raise BadInput(
             f"No image of {samples.name} ({samples.split}) has a mask to learn from; choose a data "
             "set that has, such as acdc, camus or phantom."
@@ -75,6 +80,16 @@ def batches(
         _Order(samples.outlined(), others, (seed, _UNPAIRED), rank, ranks),
     )
     return Batches(lambda number: _mixed(samples, *(o.rows(number) for o in orders)), start=start)
+
+
+def _filmed(films: Films, order: "_Order", seed: int, number: int) -> Batch:
+    """Clips of the films of batch `number`, that begin anywhere."""
+    rows, views = order.rows(number), films.clip.per_film
+    rng = np.random.default_rng((seed, _STARTS, number))
+    share = rng.random((views, order.size))[:, order.mine]  # drawn alike on every rank
+    lengths = films.lengths()
+    most = [clips.starts(lengths[row], films.clip) for row in rows]
+    return films.clips(views * rows, (share * most).astype(int).ravel().tolist())
 
 
 def _mixed(
@@ -115,18 +130,23 @@ class Batches(Iterator[Batch]):
 
 
 class _Order:
-    """Which of some places stand in batch i."""
+    """Which of some places stand in batch i.
+
+    Attributes:
+        size: Rows of a batch over all ranks.
+        mine: Those of this rank.
+    """
 
     def __init__(
         self, places: Sequence[int], size: int, key: tuple[int, ...], rank: int, ranks: int
     ) -> None:
-        self._places, self._size, self._key = places, size, key
-        self._mine = slice(rank * size // ranks, (rank + 1) * size // ranks)
+        self._places, self.size, self._key = places, size, key
+        self.mine = slice(rank * size // ranks, (rank + 1) * size // ranks)
         self._epoch = lru_cache(maxsize=4)(self._draw_epoch)
 
     def rows(self, number: int) -> list[int]:
         """The places of batch `number` that are this rank's."""
-        turns = range(number * self._size, (number + 1) * self._size)[self._mine]
+        turns = range(number * self.size, (number + 1) * self.size)[self.mine]
         count = len(self._places)
         return [self._places[int(self._epoch(t // count)[t % count])] for t in turns]
 

@@ -2,6 +2,8 @@
 
     records → decode → scale, pad or crop → uint8 shards + table.parquet → Prepared
 
+Of a film all frames are written, one after the other.
+
 The cache folder is named by a hash of everything it depends on (records, size and date of every
 file, frame size, version), is written beside its place and renamed into it: a cache that exists is
 whole, and one that no longer fits is never looked at. The data set itself is only read.
@@ -19,19 +21,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import UInt8
+from jaxtyping import Int
 
 from septum.contract import BadInput, Record, Source
-from septum.data import decode, open_source, sector, table, volume
+from septum.data import fitted, open_source, table, volume
 from septum.data.classes import Groups, merged
-from septum.data.letterbox import Letterbox, fit, show
 from septum.data.prepared import Prepared
 from septum.data.shards import Writer, join, open_frames
 from septum.data.split import assign
+from septum.data.subset import is_outlined
 
 VERSION = 2
 """Goes up when prepared frames of the same files change."""
-NO_MASK = 255
 MAX_SIDE = 4096
 
 
@@ -50,6 +51,8 @@ def prepare(name: str, root: Path, *, size: tuple[int, int], cache: Path | None 
     if not all(0 < side <= MAX_SIDE for side in size):
         raise BadInput(f"Frames of {size[0]} x {size[1]} pixels cannot be made; use 1 to 4096.")
     source, found = open_source(name, root)
+    if len({bool(r.film) for r in found}) > 1:
+        raise BadInput(f"{name} mixes films and still images; make it two data sets.")
     records = [replace(r, split=s) for r, s in zip(found, assign(found), strict=True)]
     key = _key(records, source, size)
     folder = (cache or default_cache()) / f"{name.replace(':', '-')}-{size[0]}x{size[1]}-{key}"
@@ -79,7 +82,8 @@ def prepare_many(
         groups: Structures that the masks are to tell apart, of the classes of every data set.
 
     Raises:
-        BadInput: As for `prepare` and `merged`; or no name, or a name twice.
+        BadInput: As for `prepare` and `merged`; or no name, a name twice, or films beside still
+            images.
     """
     if not names or len(set(names)) < len(names):
         raise BadInput("Name at least one data set, and every one once.")
@@ -93,6 +97,12 @@ def default_cache() -> Path:
 
 
 def _join(parts: Sequence[Prepared]) -> Prepared:
+    films = [part.name for part in parts if part.spans is not None]
+    if 0 < len(films) < len(parts):
+        raise BadInput(
+            f"{', '.join(films)} holds films and the other data sets still images; they cannot be "
+            "one; name data sets of one kind."
+        )
     masks = [part.masks for part in parts if part.masks]
     agree = len(masks) == len(parts) and len({tuple(part.classes) for part in parts}) == 1
     return Prepared(
@@ -107,6 +117,7 @@ def _join(parts: Sequence[Prepared]) -> Prepared:
         images=join([part.images for part in parts]),
         sectors=join([part.sectors for part in parts]),
         masks=join(masks) if agree else None,
+        spans=_spans([r for part in parts for r in part.records]),
         groups=parts[0].groups,
     )
 
@@ -115,9 +126,12 @@ def _open(folder: Path, name: str, classes: Sequence[str]) -> Prepared:
     try:
         images, sectors, masks = (open_frames(folder, k) for k in ("images", "sectors", "masks"))
         records = table.read(folder)
+        spans = _spans(records)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise _damaged(folder) from error
-    if not len(images) == len(sectors) == len(records) or len(masks) not in {0, len(records)}:
+    count = len(records)
+    frames = count if spans is None else spans[-1].sum()
+    if (len(images), len(sectors), len(masks) or count) != (frames, count, count):
         raise _damaged(folder)
     return Prepared(
         name=name,
@@ -127,7 +141,16 @@ def _open(folder: Path, name: str, classes: Sequence[str]) -> Prepared:
         images=images,
         sectors=sectors,
         masks=masks if len(masks) else None,
+        spans=spans,
     )
+
+
+def _spans(records: Sequence[Record]) -> Int[np.ndarray, "n 2"] | None:
+    """First frame and number of frames of every film, as they were written."""
+    if not records[0].film:
+        return None
+    lengths = np.array([int(r.labels["frames"]) for r in records])
+    return np.stack([np.cumsum(lengths) - lengths, lengths], axis=1)
 
 
 def _write(
@@ -152,83 +175,26 @@ def _write(
 def _write_frames(
     folder: Path, records: Sequence[Record], *, source: Source, size: tuple[int, int]
 ) -> None:
-    kinds = ["images", "sectors", *["masks"] * any(r.mask for r in records)]
-    rows: list[tuple[Record, dict[str, Any]]] = []
+    kinds = ["images", "sectors", *["masks"] * any(map(is_outlined, records))]
     with ExitStack() as stack:
         stack.callback(volume.forget)
-        writers = [
-            stack.enter_context(Writer(folder, kind, count=len(records), size=size))
-            for kind in kinds
-        ]
-        for record in records:
-            frames, row = _decode(record, source=source, size=size)
-            rows.append(row)
-            for writer, frame in zip(writers, frames, strict=False):
-                writer.append(frame)
+        writers = [stack.enter_context(Writer(folder, kind, size=size)) for kind in kinds]
+        rows = [fitted.append(writers, r, source=source, size=size) for r in records]
     table.write(folder, rows)
-
-
-def _decode(
-    record: Record, *, source: Source, size: tuple[int, int]
-) -> tuple[list[UInt8[np.ndarray, "h w"]], tuple[Record, dict[str, Any]]]:
-    """Image, sector and mask of one record, and its row of the table."""
-    pixels = decode.image(record)
-    shape = (pixels.grey.shape[0], pixels.grey.shape[1])
-    box = _box(record, shape, size, spacing_mm=pixels.spacing_mm, field_mm=source.field_mm)
-    image = box.image(pixels.grey)
-    index = decode.mask(record, source.codes)
-    _check_mask(record, index, shape, source.classes)
-    known = np.full(size, NO_MASK, np.uint8) if index is None else box.mask(index)
-    seen = sector.find(image) if _is_ultrasound(record) else np.ones(size, bool)
-    return [image, seen.view(np.uint8), known], table.place(record, box, pixels.spacing_mm)
-
-
-def _box(
-    record: Record,
-    shape: tuple[int, int],
-    size: tuple[int, int],
-    *,
-    spacing_mm: tuple[float, float] | None,
-    field_mm: tuple[float, float] | None,
-) -> Letterbox:
-    if field_mm is None:
-        return fit(shape, size, spacing_mm)
-    if spacing_mm is None:
-        raise BadInput(f"{record.image} does not state the spacing of its pixels; export it again.")
-    return show(shape, size, spacing_mm, field_mm)
-
-
-def _check_mask(
-    record: Record,
-    index: UInt8[np.ndarray, "h w"] | None,
-    shape: tuple[int, int],
-    classes: Sequence[str],
-) -> None:
-    if index is None:
-        return
-    if index.shape != shape:
-        raise BadInput(
-            f"The mask {record.mask} has {index.shape[0]} x {index.shape[1]} pixels and its image "
-            f"{shape[0]} x {shape[1]}; export both at the same size."
-        )
-    if index.max() >= len(classes):
-        raise BadInput(
-            f"The mask {record.mask} holds the index {index.max()}, but the classes end at "
-            f"{len(classes) - 1}; correct it, or name all of them in mask_classes."
-        )
-
-
-def _is_ultrasound(record: Record) -> bool:
-    return str(record.labels.get("modality", "")).lower() in {"us", "ultrasound"}
 
 
 def _key(records: Sequence[Record], source: Source, size: tuple[int, int]) -> str:
     card = list(source.classes), source.field_mm, sorted((source.codes or {}).items())
     facts = [
-        (r.id, r.subject, r.split, r.at, dict(r.labels), *map(_stamp, (r.image, r.mask)))
+        (r.id, r.subject, r.split, r.at, dict(r.labels), *map(_stamp, (r.image, r.mask)), *_film(r))
         for r in records
     ]
     return sha256(json.dumps([VERSION, size, card, facts]).encode()).hexdigest()[:16]
+
+
+def _film(record: Record) -> list[Any]:
+    """What only films have: a still image is named as before there were any."""
+    return [[*map(_stamp, record.film)], sorted(record.outlines.items())] if record.film else []
 
 
 def _stamp(path: Path | None) -> list[tuple[str, int, int]]:

@@ -1,19 +1,17 @@
 """Prepared data: frames on disk, facts in memory, batches by place."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
-import torch
-from jaxtyping import Float32, Int, UInt8
-from torch import Tensor
+from jaxtyping import Int
 
-from septum.contract import BadInput, Batch, Record
-from septum.data.limits import Limits, allows, refuse_empty
+from septum.contract import BadInput, Clip, Record
+from septum.data.films import FilmSubset
+from septum.data.limits import Limits, allows, refuse_empty, written
 from septum.data.shards import Frames
-from septum.data.split import SPLITS, by_fold
+from septum.data.split import FOLDS, SPLITS, by_fold
+from septum.data.subset import Subset, is_outlined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,14 +19,19 @@ class Prepared:
     """One data set, or several joined, at one size.
 
     Attributes:
-        records: One per image; every one has a split and its data set as the label `data`, points
-            are in prepared pixels, and `spacing_y_mm`, `spacing_x_mm` tell the size of a prepared
-            pixel where it is known.
-        places: Frame of every record.
+        records: One per image or film; every one has a split and its data set as the label `data`,
+            points and outlines are in prepared pixels, and `spacing_y_mm`, `spacing_x_mm` tell the
+            size of a prepared pixel where it is known.
+        places: Sector, mask and image or span of every record.
+        images: One per still image; of films all frames, those of one next to each other.
+        masks: Class indices, 255 where a record has no mask; None where no record has one.
+        spans: First frame and number of frames of every film; None for still images.
+        clip: What is seen of a film at once; None where that has not been chosen.
         limits: Labels that the records were chosen by.
         groups: Classes that make up the structures of the masks, where these were merged.
-        masks: Class indices, 255 where a record has no mask; None where no record has one.
         fold: Which one of a cross-validation the splits are; None for those of the data set.
+        folds: How many there are.
+        by: Label by whose values the folds are stratified.
         shown: Share of the training subjects whose masks are shown.
         hidden: The other training subjects.
     """
@@ -40,9 +43,13 @@ class Prepared:
     images: Frames
     sectors: Frames
     masks: Frames | None
+    spans: Int[np.ndarray, "m 2"] | None = None
+    clip: Clip | None = None
     limits: Limits = field(default_factory=dict[str, Sequence[str]])
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     fold: int | None = None
+    folds: int = FOLDS
+    by: str = ""
     shown: float = 1.0
     hidden: frozenset[str] = frozenset()
 
@@ -57,23 +64,50 @@ class Prepared:
         records, places = [self.records[i] for i in kept], self.places[kept]
         return replace(self, records=records, places=places, limits={**self.limits, **limits})
 
-    def folded(self, fold: int) -> "Prepared":
-        """The images in the splits of one fold of a cross-validation, dealt per data set.
+    def filmed(self, clip: Clip) -> "Prepared":
+        """The films, seen in such clips.
 
         Raises:
-            BadInput: There is no such fold, or a data set has too few subjects.
+            BadInput: There is no such clip, these are still images, or a film is shorter than the
+                stride.
         """
+        if clip.frames < 1 or clip.stride < 0 or clip.per_film < 1:
+            raise BadInput(
+                f"There is no clip of {clip.frames} frames with a stride of {clip.stride}, "
+                f"{clip.per_film} times per film; use at least 1 frame, stride 0 and 1 clip."
+            )
+        if self.spans is None:
+            raise BadInput(
+                f"{self.name} holds still images, and the model takes films; choose a data set of "
+                "films, or a model of still images."
+            )
+        for record, length in zip(self.records, self.spans[self.places, 1], strict=True):
+            if length < clip.stride:
+                raise BadInput(
+                    f"{record.image} is a film of {length} frames, shorter than the stride of "
+                    f"{clip.stride}; drop it, or use a smaller stride."
+                )
+        return replace(self, clip=clip)
+
+    def folded(self, fold: int, *, folds: int = FOLDS, by: str = "") -> "Prepared":
+        """The images in the splits of one fold of a cross-validation, dealt per data set.
+
+        Args:
+            fold: Which one, from 0.
+            folds: How many there are (`septum.data.split.by_fold`).
+            by: Label of whose values every fold has its share; none is looked at if empty.
+
+        Raises:
+            BadInput: There is no such fold or label, or a data set has too few subjects.
+        """
+        strata = self._strata(by) if by else None
         place = {
-            f"{name}/{subject}": split
+            subject: split
             for name, of in self._subjects().items()
-            for subject, split in by_fold([_alone(s, name) for s in of], fold).items()
+            for subject, split in _dealt(of, name, fold, folds, strata).items()
         }
-        records = [
-            replace(r, split=place[f"{name}/{_alone(r.subject, name)}"])
-            for r in self.records
-            for name in [str(r.labels["data"])]
-        ]
-        return replace(self, records=records, fold=fold)
+        records = [replace(r, split=place[r.subject]) for r in self.records]
+        return replace(self, records=records, fold=fold, folds=folds, by=by)
 
     def labelled(self, share: float, *, seed: int = 0) -> "Prepared":
         """Only this share of the training subjects keep their masks, chosen by the seed.
@@ -101,8 +135,8 @@ class Prepared:
         stay = [i for i, r in enumerate(self.records) if r.split != "train" or r.subject in keep]
         return replace(self, records=[self.records[i] for i in stay], places=self.places[stay])
 
-    def split(self, name: str) -> "Subset":
-        """The samples of `train`, `val`, `test`, or `all`.
+    def split(self, name: str) -> Subset | FilmSubset:
+        """The samples of `train`, `val`, `test`, or `all`; films in clips once these are chosen.
 
         Raises:
             BadInput: There is no such split, or nothing in it.
@@ -115,7 +149,24 @@ class Prepared:
             raise BadInput(
                 f"The split {name!r} of {self.name} is empty; it has images in {', '.join(filled)}."
             )
-        return Subset(whole=self, split=name, places=np.asarray(places))
+        about = self._subset(name, places)
+        if self.spans is None or self.clip is None:
+            return about
+        spans = self.spans[about.places]
+        return FilmSubset(about=about, frames=self.images, spans=spans, clip=self.clip)
+
+    def _subset(self, split: str, places: Sequence[int]) -> Subset:
+        return Subset(
+            name=self.name,
+            split=split,
+            classes=self.classes,
+            records=[self.records[i] for i in places],
+            places=self.places[places],
+            images=self.images if self.spans is None else None,
+            sectors=self.sectors,
+            masks=self.masks,
+            hidden=self.hidden,
+        )
 
     def _subjects(self, split: str | None = None) -> dict[str, list[str]]:
         """Subjects by data set, in the order of their names."""
@@ -125,15 +176,24 @@ class Prepared:
                 of.setdefault(str(record.labels["data"]), set()).add(record.subject)
         return {name: sorted(found) for name, found in of.items()}
 
+    def _strata(self, by: str) -> dict[str, str]:
+        """What the images of every subject say under a label."""
+        of: dict[str, set[str]] = {}
+        for record in self.records:
+            of.setdefault(record.subject, set()).add(written(record.labels.get(by)))
+        if not any(map(any, of.values())):
+            raise BadInput(f"No image of {self.name} has the label {by!r}; choose another.")
+        return {subject: "+".join(sorted(values)) for subject, values in of.items()}
+
     def _annotated(self) -> dict[str, list[str]]:
         """Training subjects with a mask, by data set."""
-        masked = [r for r in self.records if r.mask is not None]
+        masked = [r for r in self.records if is_outlined(r)]
         return replace(self, records=masked)._subjects("train")
 
     def _with_areas(self) -> "Prepared":
         if self.masks is None:
             return self
-        masked = [(i, record) for i, record in enumerate(self.records) if record.mask is not None]
+        masked = [(i, record) for i, record in enumerate(self.records) if is_outlined(record)]
         records = list(self.records)
         for i, record in masked:
             frame = self.masks.gather(self.places[i : i + 1])
@@ -143,9 +203,14 @@ class Prepared:
         return replace(self, records=records)
 
 
-def _alone(subject: str, data: str) -> str:
-    """The name of a subject in its own data set: joined with others or not, its fold is one."""
-    return subject.removeprefix(f"{data}/")
+def _dealt(
+    subjects: Sequence[str], data: str, fold: int, folds: int, strata: Mapping[str, str] | None
+) -> Mapping[str, str]:
+    """The split of every subject, by its name alone: joined with others or not, its fold is one."""
+    named = {subject.removeprefix(f"{data}/"): subject for subject in subjects}
+    of = None if strata is None else {alone: strata[named[alone]] for alone in named}
+    dealt = by_fold([*named], fold, folds=folds, strata=of)
+    return {named[alone]: split for alone, split in dealt.items()}
 
 
 def _wanted(subjects: Sequence[str], share: float, seed: int) -> Sequence[str]:
@@ -161,86 +226,3 @@ def _share(subjects: Sequence[str], share: float, seed: int) -> Sequence[str]:
         )
     order = np.random.default_rng(seed).permutation(len(subjects))
     return [subjects[int(i)] for i in order[:count]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subset:
-    """The samples of one split (`septum.contract.Samples`)."""
-
-    whole: Prepared
-    split: str
-    places: Int[np.ndarray, " n"]
-
-    @property
-    def name(self) -> str:
-        """Name of the data set."""
-        return self.whole.name
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """Name of every mask index; index 0 is `background`."""
-        return self.whole.classes
-
-    @property
-    def records(self) -> Sequence[Record]:
-        """One per image."""
-        return self._records
-
-    def batch(self, indices: Sequence[int]) -> Batch:
-        """The images at these places of `records`."""
-        rows = np.asarray(indices, np.int64)
-        places = self.whole.places[self.places[rows]]
-        return Batch(
-            image=_intensities(self.whole.images.gather(places))[:, None],
-            sector=torch.from_numpy(self.whole.sectors.gather(places).view(bool))[:, None],
-            mask=self._masks(indices),
-            labels={name: torch.from_numpy(v[rows]) for name, v in self._numbers.items()},
-            ids=[self.records[i].id for i in indices],
-        )
-
-    def annotated(self) -> Sequence[int]:
-        """Places of the images that come with their mask."""
-        return [i for i in self.outlined() if self.records[i].subject not in self.whole.hidden]
-
-    def outlined(self) -> Sequence[int]:
-        """Places that have a mask, also one that is kept from its image."""
-        if self.whole.masks is None:
-            return []
-        return [i for i, record in enumerate(self.records) if record.mask is not None]
-
-    def shapes(self, indices: Sequence[int]) -> Int[Tensor, "m h w"]:
-        """The masks at these places of `outlined`."""
-        assert self.whole.masks is not None
-        places = self.whole.places[self.places[np.asarray(indices, np.int64)]]
-        return _indices(self.whole.masks.gather(places))
-
-    def _masks(self, indices: Sequence[int]) -> Int[Tensor, "b h w"] | None:
-        """The masks at these places, -1 all over where one is kept back."""
-        if self.whole.masks is None:
-            return None
-        mask = self.shapes(indices)
-        mask[[self.records[i].subject in self.whole.hidden for i in indices]] = -1
-        return mask
-
-    @cached_property
-    def _records(self) -> Sequence[Record]:
-        return [self.whole.records[i] for i in self.places]
-
-    @cached_property
-    def _numbers(self) -> dict[str, Float32[np.ndarray, " n"]]:
-        """Every numeric label of every record."""
-        facts = [r.labels for r in self.records]
-        names = {k: None for f in facts for k, v in f.items() if not isinstance(v, str)}
-        return {k: np.array([_number(f.get(k)) for f in facts], np.float32) for k in names}
-
-
-def _number(value: str | float | None) -> float:
-    return math.nan if value is None or isinstance(value, str) else value
-
-
-def _intensities(grey: UInt8[np.ndarray, "b h w"]) -> Tensor:
-    return torch.from_numpy(np.multiply(grey, np.float32(1 / 255), dtype=np.float32))
-
-
-def _indices(index: UInt8[np.ndarray, "b h w"]) -> Tensor:
-    return torch.from_numpy(index.view(np.int8).astype(np.int64))  # 255 turns into -1

@@ -1,7 +1,7 @@
 """Equal-sized frames in a row of `.npy` files that are read through memory maps."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import IO
 
@@ -14,44 +14,48 @@ SHARD_BYTES = 512 * 2**20
 
 
 class Writer:
-    """Appends frames to `NAME-000.npy`, `NAME-001.npy`, ...; their number is known beforehand.
+    """Appends frames to `NAME-000.npy`, `NAME-001.npy`, ..., however many there will be.
 
-    Written front to back with plain writes, so a full disk is an error and not a dead process.
+    Written front to back with plain writes, so a full disk is an error and not a dead process; the
+    number of its frames is put into the header of a shard at its end.
     """
 
-    def __init__(self, folder: Path, name: str, *, count: int, size: tuple[int, int]) -> None:
-        self._open = _files(folder, name, count, size)
+    def __init__(self, folder: Path, name: str, *, size: tuple[int, int]) -> None:
+        self._files = (folder / f"{name}-{number:03d}.npy" for number in count())
+        self._size, self._most = size, max(1, SHARD_BYTES // (size[0] * size[1]))
         self._file: IO[bytes] | None = None
-        self._left = 0
-        self._stack = ExitStack()
+        self._written = 0
 
     def __enter__(self) -> "Writer":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        self._close()
 
     def append(self, frame: UInt8[np.ndarray, "h w"]) -> None:
         """Write the next frame."""
-        if not self._left:
-            self._stack.close()
-            file, self._left = next(self._open)
-            self._file = self._stack.enter_context(file)
-        assert self._file is not None
+        if self._written == self._most:
+            self._close()
+        if self._file is None:
+            self._file, self._written = next(self._files).open("xb"), 0
+            self._head()
         self._file.write(frame.tobytes())
-        self._left -= 1
+        self._written += 1
 
+    def _close(self) -> None:
+        """End the shard."""
+        if self._file is not None:
+            with self._file:
+                self._file.seek(0)
+                self._head()
+        self._file = None
 
-def _files(
-    folder: Path, name: str, count: int, size: tuple[int, int]
-) -> Iterator[tuple[IO[bytes], int]]:
-    most = max(1, SHARD_BYTES // (size[0] * size[1]))
-    for number, start in enumerate(range(0, count, most)):
-        frames = min(most, count - start)
-        file = (folder / f"{name}-{number:03d}.npy").open("xb")
-        header = {"descr": "|u1", "fortran_order": False, "shape": (frames, *size)}
-        npy.write_array_header_1_0(file, header)
-        yield file, frames
+    def _head(self) -> None:
+        """Write the header, which is as long for any number of frames (`numpy.lib.format`)."""
+        assert self._file is not None
+        shape = self._written, *self._size
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        npy.write_array_header_1_0(self._file, header)
 
 
 class Frames:
@@ -81,6 +85,14 @@ class Frames:
             frame, codes = self.shards[shard][place - self._starts[shard]], self.codes[shard]
             out[k] = frame if codes is None else codes[frame]
         return out
+
+    def strip(self, first: int, last: int, stride: int = 1) -> UInt8[np.ndarray, "t h w"]:
+        """Every stride-th frame from `first` up to `last`; nothing is copied within a shard."""
+        shard = int(np.searchsorted(self._starts, first, side="right")) - 1
+        start, stop = self._starts[shard : shard + 2]
+        if last > stop or self.codes[shard] is not None:
+            return self.gather(np.arange(first, last, stride))
+        return self.shards[shard][first - start : last - start : stride]
 
     def recoded(self, codes: UInt8[np.ndarray, " 256"]) -> "Frames":
         """The same frames with other values; nothing is read yet."""

@@ -2,7 +2,7 @@
 
 The unit is the subject: no split may cut it. A published split is kept; every other subject is
 placed by a hash of its name alone, so that adding data never moves a subject. Cross-validation
-deals all subjects out anew, in the order of their hashes.
+deals all subjects out anew, in the order of their hashes, and stratum by stratum.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,26 +53,65 @@ def by_hash(subject: str) -> str:
     return "val" if share < TRAIN_SHARE + VAL_SHARE else "test"
 
 
-def by_fold(subjects: Sequence[str], fold: int) -> Mapping[str, str]:
-    """The split of every subject in one fold of a cross-validation: 70, 15 and 15 % of them.
+def by_fold(
+    subjects: Sequence[str],
+    fold: int,
+    *,
+    folds: int = FOLDS,
+    strata: Mapping[str, str] | None = None,
+) -> Mapping[str, str]:
+    """The split of every subject in one fold of a cross-validation; none is tested in two folds.
 
-    No subject is tested in two folds.
+    Three folds train on 70, validate on 15 and test on 15 % of the subjects. Of more folds each
+    tests its part of all subjects and validates on the part of the next: every subject is tested
+    once.
+
+    Args:
+        subjects: All of them.
+        fold: Which one, from 0.
+        folds: How many there are.
+        strata: What a subject is dealt out as, by its name: each part gets its share of every
+            stratum, up to one subject. None is one stratum of all.
 
     Raises:
         BadInput: There is no such fold, or there are too few subjects to fill three splits.
 
     >>> sorted(by_fold("abcdefghij", 0).values())
     ['test', 'train', 'train', 'train', 'train', 'train', 'train', 'train', 'val', 'val']
+    >>> sorted(by_fold("abcde", 3, folds=5).values())
+    ['test', 'train', 'train', 'train', 'val']
     """
+    if folds < FOLDS or not 0 <= fold < folds:
+        raise BadInput(
+            f"There is no fold {fold} of {folds}; use 0 to {max(folds, FOLDS) - 1}, of {FOLDS} or "
+            "more."
+        )
     order = sorted(set(subjects), key=lambda subject: (_place(subject), subject))
-    if not 0 <= fold < FOLDS:
-        raise BadInput(f"There is no fold {fold}; use 0 to {FOLDS - 1}.")
-    cuts = [round(VAL_SHARE * part * len(order)) for part in (2 * fold, 2 * fold + 1, 2 * fold + 2)]
-    val, test = order[cuts[0] : cuts[1]], order[cuts[1] : cuts[2]]
-    if not val or not test:
+    layers = [[s for s in order if (strata or {}).get(s) == layer] for layer in _layers(strata)]
+    held = _shares(layers, fold) if folds == FOLDS else _turns(layers, fold, folds)
+    if len(order) < folds or set(held.values()) != {"val", "test"}:
         raise BadInput(f"{len(order)} subjects are too few for folds; use splits, or add subjects.")
-    held = {**dict.fromkeys(val, "val"), **dict.fromkeys(test, "test")}
     return {subject: held.get(subject, "train") for subject in order}
+
+
+def _layers(strata: Mapping[str, str] | None) -> Sequence[str | None]:
+    return [None] if strata is None else sorted(set(strata.values()))
+
+
+def _shares(layers: Sequence[Sequence[str]], fold: int) -> dict[str, str]:
+    """Of every stratum, the part of a fold to validate and that to test."""
+    held: dict[str, str] = {}
+    for order in layers:
+        a, b, c = (round(VAL_SHARE * (2 * fold + part) * len(order)) for part in range(3))
+        held |= dict.fromkeys(order[a:b], "val") | dict.fromkeys(order[b:c], "test")
+    return held
+
+
+def _turns(layers: Sequence[Sequence[str]], fold: int, folds: int) -> dict[str, str]:
+    """Subjects are dealt out in turns, stratum after stratum: those of this fold and the next."""
+    order = [subject for layer in layers for subject in layer]
+    val, test = order[(fold + 1) % folds :: folds], order[fold::folds]
+    return dict.fromkeys(val, "val") | dict.fromkeys(test, "test")
 
 
 def _place(subject: str) -> float:

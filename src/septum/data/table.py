@@ -1,9 +1,11 @@
-"""The facts about prepared frames, as a Parquet table with one row per frame.
+"""The facts about prepared frames, as a Parquet table with one row per image or film.
 
     id subject split image mask at · height width scale_y scale_x offset_y offset_x · label.NAME ...
+    film outlines, where records are films; their number of frames is the label `frames`
 
-`height` and `width` are of the picture in its file. Labels that are points (`*_y_px`, `*_x_px`)
-and spacings (`spacing_y_mm`, `spacing_x_mm`) are those of the prepared frame.
+`height` and `width` are of the picture in its file. Labels that are points (`*_y_px`, `*_x_px`),
+the corners of outlines and spacings (`spacing_y_mm`, `spacing_x_mm`) are those of the prepared
+frame.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,26 +21,35 @@ from septum.data.letterbox import Letterbox
 
 NAME = "table.parquet"
 _LABEL = "label."
+_CORNER = pa.struct({"x": pa.float64(), "y": pa.float64()})
+_OUTLINE = pa.struct({"frame": pa.int32(), "corners": pa.list_(_CORNER)})
 
 
 def place(
     record: Record, box: Letterbox, spacing_mm: tuple[float, float] | None
 ) -> tuple[Record, dict[str, Any]]:
-    """The record with its labels in prepared pixels, and its row of the table."""
+    """The record with labels and outlines in prepared pixels, and its row of the table."""
     labels = dict(record.labels)
     for axis, letter in enumerate("yx"):
-        scale, offset = box.scale[axis], box.offset[axis]
         for name, value in record.labels.items():
             if name.endswith(f"_{letter}_px") and not isinstance(value, str):
-                labels[name] = (value + 0.5) * scale - 0.5 + offset
+                labels[name] = _moved(value, box, axis)
         if spacing_mm:
-            labels[f"spacing_{letter}_mm"] = spacing_mm[axis] / scale
+            labels[f"spacing_{letter}_mm"] = spacing_mm[axis] / box.scale[axis]
+    outlines = {
+        frame: [(_moved(x, box, 1), _moved(y, box, 0)) for x, y in corners]
+        for frame, corners in record.outlines.items()
+    }
     geometry = {
         **dict(zip(("height", "width"), box.source, strict=True)),
         **dict(zip(("scale_y", "scale_x"), box.scale, strict=True)),
         **dict(zip(("offset_y", "offset_x"), box.offset, strict=True)),
     }
-    return replace(record, labels=labels), geometry
+    return replace(record, labels=labels, outlines=outlines), geometry
+
+
+def _moved(value: float, box: Letterbox, axis: int) -> float:
+    return (value + 0.5) * box.scale[axis] - 0.5 + box.offset[axis]
 
 
 def write(folder: Path, rows: Sequence[tuple[Record, Mapping[str, Any]]]) -> None:
@@ -51,6 +62,7 @@ def write(folder: Path, rows: Sequence[tuple[Record, Mapping[str, Any]]]) -> Non
         "image": [str(r.image) for r, _ in rows],
         "mask": [str(r.mask) if r.mask else None for r, _ in rows],
         "at": pa.array([list(r.at) for r, _ in rows], pa.list_(pa.int32())),
+        **(_of_films([r for r, _ in rows]) if any(r.film for r, _ in rows) else {}),
         **{key: [geometry[key] for _, geometry in rows] for key in rows[0][1]},
         **{_LABEL + name: _column([r.labels.get(name) for r, _ in rows]) for name in names},
     }
@@ -68,6 +80,11 @@ def read(folder: Path) -> list[Record]:
             image=Path(row["image"]),
             mask=Path(row["mask"]) if row["mask"] else None,
             at=tuple(row["at"]),
+            film=tuple(map(Path, row.get("film", ()))),
+            outlines={
+                traced["frame"]: [(corner["x"], corner["y"]) for corner in traced["corners"]]
+                for traced in row.get("outlines", ())
+            },
             labels={
                 key.removeprefix(_LABEL): value
                 for key, value in row.items()
@@ -76,6 +93,21 @@ def read(folder: Path) -> list[Record]:
         )
         for row in rows
     ]
+
+
+def _of_films(records: Sequence[Record]) -> dict[str, Any]:
+    films = [[str(path) for path in r.film] for r in records]
+    outlines = [
+        [
+            {"frame": frame, "corners": [{"x": x, "y": y} for x, y in corners]}
+            for frame, corners in r.outlines.items()
+        ]
+        for r in records
+    ]
+    return {
+        "film": pa.array(films, pa.list_(pa.string())),
+        "outlines": pa.array(outlines, pa.list_(_OUTLINE)),
+    }
 
 
 def _column(values: Sequence[Label | None]) -> list[Any]:

@@ -2,10 +2,11 @@ from math import pi
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from septum.contract import BadInput
-from septum.data.phantom import PATHOLOGIES, PHASES, Heart, sample_heart
-from septum.data.phantom.heart import pose_at, scar_percent, volume_ml
+from septum.data.phantom import PATHOLOGIES, PHASES, Heart, sample_beating_heart, sample_heart
+from septum.data.phantom.heart import pose_at, reach_mm, scar_percent, volume_ml
 from septum.data.phantom.tissue import (
     CLASS_OF_TISSUE,
     CLASSES,
@@ -158,3 +159,30 @@ def test_the_motion_of_the_wall_keeps_every_volume() -> None:
             jacobian[row, axis] = (getattr(ahead, name) - getattr(behind, name)) / (2 * step)
 
     np.testing.assert_allclose(np.linalg.det(jacobian.transpose(2, 0, 1)), 1, atol=0.02)
+
+
+def test_ejection_fractions_of_beating_hearts_are_uniform_and_can_be_reached() -> None:
+    hearts = [sample_beating_heart(np.random.default_rng([4, k])) for k in range(600)]
+    drawn = np.array([heart.ef_percent for heart in hearts])
+
+    assert stats.kstest(drawn, stats.uniform(10, 70).cdf).pvalue > 0.01
+    for heart in hearts[:200]:
+        volumes = [volume_ml(pose_at(heart, PHASES[name])) for name in ("ED", "ES")]
+        ef_percent = 100 * (1 - volumes[1] / volumes[0])
+        assert ef_percent == pytest.approx(heart.ef_percent, abs=0.1)
+    sizes = np.array([heart.lv_diameter_mm for heart in hearts])
+    assert -0.8 < stats.spearmanr(drawn, sizes).statistic < -0.4  # weak hearts are often large
+    assert {heart.pathology for heart in hearts} == set(PATHOLOGIES)
+
+
+def test_the_reach_is_where_the_spheroid_ends() -> None:
+    """Walk from the middle of the annulus until a point is outside of the wall."""
+    heart = Heart()
+    long_axis = heart.lv_length_mm / 1.5
+    for lean_deg, outside in ((0.0, 0.0), (12.0, 0.0), (12.0, 9.5), (-25.0, 4.0)):
+        way = np.linspace(0, 120, 120_001)
+        z = heart.lv_length_mm - way * np.cos(np.radians(lean_deg)) - long_axis
+        x = way * np.sin(np.radians(lean_deg))
+        a, b = long_axis + outside, heart.lv_diameter_mm / 2 + outside
+        walked = way[((z / a) ** 2 + (x / b) ** 2 < 1).nonzero()[0].max()]
+        assert reach_mm(heart, lean_deg, outside_mm=outside) == pytest.approx(walked, abs=0.01)

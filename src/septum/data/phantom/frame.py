@@ -45,7 +45,8 @@ class Frame:
         image: Grey levels, [h w]; 0 outside the sector.
         mask: Index into `CLASSES`, [h w]; 0 outside the sector.
         sector: True inside the ultrasound cone, [h w].
-        landmarks: (x, y) in pixels by name, all on the endocardium; empty unless apical.
+        landmarks: (x, y) in pixels by name; empty unless apical. All are on the endocardium, unless
+            the plane leans out of the apex: then they are the feet of points that are.
             `left_annulus` and `mid_septum` are at the left of the image (the septum in A4C, the
             inferior wall in A2C), `right_annulus` and `mid_free_wall` at the right.
         valve_box: (x0, y0, x1, y1) in pixels round the aortic valve, where the view shows it.
@@ -86,18 +87,38 @@ def draw(
     cycle = cycle_at(phase)
     pose, fan = pose_at(heart, cycle), fan_of(look, size)
     plane = plane_of(view, pose, look)
-    mask = np.zeros(size, np.uint8)
-    mask[fan.sector] = CLASS_OF_TISSUE[tissue_at(around(pose, plane(fan.pixel_x, fan.pixel_y)))]
     beams = around(pose, plane(fan.beam_x, fan.beam_y))
     return Frame(
         image=render(tissue_at(beams), material_at(beams), look, fan, cycle=cycle),
-        mask=mask,
+        mask=mask_of(pose, plane, fan),
         sector=fan.sector,
         landmarks=_landmarks(view, pose, plane, fan, look),
         valve_box=_valve_box(pose, plane, fan) if view in VALVE_VIEWS else None,
         valve_open=pose.aortic > 0.5,
-        facts={"view": view, **_facts(pose, cycle, fan), **_factors(heart), **_factors(look)},
+        facts={**lasting_facts(heart, look, view, fan), **_passing_facts(pose, cycle)},
     )
+
+
+def mask_of(pose: Pose, plane: Plane, fan: Fan) -> NDArray[np.uint8]:
+    """Index into `CLASSES` of every pixel."""
+    mask = np.zeros(fan.sector.shape, np.uint8)
+    mask[fan.sector] = CLASS_OF_TISSUE[tissue_at(around(pose, plane(fan.pixel_x, fan.pixel_y)))]
+    return mask
+
+
+def lasting_facts(heart: Heart, look: Look, view: str, fan: Fan) -> dict[str, str | float]:
+    """What is true of every frame: volumes in mL, scar, spacing, and every factor."""
+    diastole, systole = pose_at(heart, PHASES["ED"]), pose_at(heart, PHASES["ES"])
+    return {
+        "view": view,
+        "edv_ml": volume_ml(diastole),
+        "esv_ml": volume_ml(systole),
+        "scar_percent": scar_percent(heart),
+        "spacing_y_mm": 1 / fan.px_per_mm,
+        "spacing_x_mm": 1 / fan.px_per_mm,
+        **_factors(heart),
+        **_factors(look),
+    }
 
 
 def frames_per_second(*, count: int = 60, size: tuple[int, int] = (256, 320)) -> float:
@@ -114,20 +135,13 @@ def _factors(of: Heart | Look) -> dict[str, str | float]:
     return {k: v if isinstance(v, str) else float(v) for k, v in asdict(of).items()}
 
 
-def _facts(pose: Pose, cycle: float, fan: Fan) -> dict[str, str | float]:
-    heart = pose.heart
-    diastole, systole = pose_at(heart, PHASES["ED"]), pose_at(heart, PHASES["ES"])
+def _passing_facts(pose: Pose, cycle: float) -> dict[str, str | float]:
     return {
         "phase": {at: name for name, at in PHASES.items()}.get(cycle, ""),
         "cycle": cycle,
-        "edv_ml": volume_ml(diastole),
-        "esv_ml": volume_ml(systole),
         "volume_ml": volume_ml(pose),
         "wall_now_mm": wall_mm(pose),
-        "scar_percent": scar_percent(heart),
         "valve_open": float(pose.aortic > 0.5),
-        "spacing_y_mm": 1 / fan.px_per_mm,
-        "spacing_x_mm": 1 / fan.px_per_mm,
     }
 
 

@@ -11,9 +11,10 @@ the long axis) and its angle; the endocardium moves in by a squeeze that an infa
 cancels; the epicardium follows because every element of wall keeps its volume.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import pi, sqrt
+from math import cos, pi, radians, sin, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,13 @@ VENTRICLES = {
 """Lowest and highest ejection fraction (percent), length, diameter and wall (mm), for a body of
 average size."""
 PATHOLOGIES = tuple(VENTRICLES)
+EJECTIONS = {
+    "normal": (45.0, 80.0),
+    "dilated": (10.0, 50.0),
+    "hypertrophic": (45.0, 80.0),
+    "infarct": (20.0, 60.0),
+}
+"""Lowest and highest ejection fraction (percent) at which a kind of heart still occurs."""
 TERRITORIES = ((110.0, 0.35), (265.0, 0.65), (345.0, 0.6))
 """Angle and level of the walls fed by the left anterior descending, right and circumflex artery."""
 PHASES = {"ED": 0.0, "mid_systole": 0.18, "ES": 0.36, "mid_diastole": 0.6}
@@ -126,6 +134,20 @@ def sample_heart(rng: np.random.Generator, *, pathology: str | None = None) -> H
     )
 
 
+def sample_beating_heart(
+    rng: np.random.Generator, *, pathologies: Sequence[str] = PATHOLOGIES
+) -> Heart:
+    """Draw a subject whose ejection fraction is uniform over all that such hearts reach.
+
+    That is 10 to 80 percent over all pathologies. The anatomy is that of a pathology in which the
+    ejection fraction occurs, so that a large ventricle often, but not always, is a weak one.
+    """
+    low, high = zip(*(EJECTIONS[kind] for kind in pathologies), strict=True)
+    ef_percent = float(rng.uniform(min(low), max(high)))
+    kinds = [k for k in pathologies if EJECTIONS[k][0] <= ef_percent <= EJECTIONS[k][1]]
+    return replace(sample_heart(rng, pathology=str(rng.choice(kinds))), ef_percent=ef_percent)
+
+
 def cycle_at(phase: str | float) -> float:
     """Place in the beat in [0, 1) of a phase that may be named.
 
@@ -210,6 +232,25 @@ def infarct_at(heart: Heart, level: Array, cos: Array, sin: Array) -> Array | fl
     across = 2 * (1 - cos * np.float32(np.cos(centre)) - sin * np.float32(np.sin(centre)))
     along = ((level - heart.infarct_level) / (0.45 * width)) ** 2
     return np.exp(-((across / width**2 + along) ** 2))
+
+
+def reach_mm(heart: Heart, lean_deg: float, *, outside_mm: float = 0.0) -> float:
+    """How far the ventricle reaches at end diastole from the middle of its annulus.
+
+    Args:
+        heart: Its endocardium is a spheroid; the long axis is its whole length.
+        lean_deg: Angle between the long axis and the way to the wall.
+        outside_mm: The surface is so far outside the endocardium.
+
+    >>> round(reach_mm(Heart(lv_length_mm=86.0), 0.0, outside_mm=9.5), 3)
+    95.5
+    """
+    long_axis = heart.lv_length_mm / TRUNCATION
+    above = heart.lv_length_mm - long_axis
+    along = cos(radians(lean_deg)) / (long_axis + outside_mm)
+    across = sin(radians(lean_deg)) / (heart.lv_diameter_mm / 2 + outside_mm)
+    square, half = along**2 + across**2, along * above / (long_axis + outside_mm)
+    return (half + sqrt(half**2 + square * (1 - (above / (long_axis + outside_mm)) ** 2))) / square
 
 
 def rest_walls(heart: Heart, level: Array, infarct: Array | float) -> tuple[Array, Array]:

@@ -19,6 +19,8 @@ class Look:
         probe_gap_mm: Tissue between the probe and the heart.
         probe_tilt_deg: Turn of the beam axis within the image plane.
         probe_roll_deg: Turn of an apical plane about the long axis; of others in their plane.
+        probe_lean_deg: Turn of an apical plane out of the apex, about the middle of the mitral
+            annulus: the ventricle looks foreshortened.
         gain_db: Added to every sample; at 0 dB healthy muscle is mid-grey.
         dynamic_range_db: Range of levels from black to white.
         gamma: Exponent of the grey curve after compression; above 1 darkens the greys.
@@ -51,6 +53,7 @@ class Look:
     probe_gap_mm: float = 14.0
     probe_tilt_deg: float = 0.0
     probe_roll_deg: float = 0.0
+    probe_lean_deg: float = 0.0
     gain_db: float = 0.0
     dynamic_range_db: float = 60.0
     gamma: float = 1.3
@@ -75,11 +78,13 @@ class Look:
     speckle_seed: int = 0
 
 
-def sample_look(rng: np.random.Generator, *, heart: Heart | None = None) -> Look:
+def sample_look(
+    rng: np.random.Generator, *, heart: Heart | None = None, most_lean_deg: float = 0.0
+) -> Look:
     """Draw an acquisition; one in four has a shadow.
 
     Given the heart, the depth is set as an operator would: an apical view reaches the roof of the
-    left atrium.
+    left atrium. The plane leans by up to `most_lean_deg` to either side, mostly by less than half.
     """
     uniform = rng.uniform
     attenuation, gap = float(uniform(0.9, 1.8)), float(uniform(12, 22))
@@ -115,4 +120,5 @@ def sample_look(rng: np.random.Generator, *, heart: Heart | None = None) -> Look
         shadow_db=float(uniform(8, 22)),
         dropout_db=float(uniform(0, 12)),
         speckle_seed=int(rng.integers(2**31)),
+        probe_lean_deg=most_lean_deg * float(rng.triangular(-1, 0, 1)),
     )

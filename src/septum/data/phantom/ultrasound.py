@@ -39,29 +39,35 @@ def render(
     tissue: Codes, material: Points, look: Look, fan: Fan, *, cycle: float
 ) -> NDArray[np.uint8]:
     """Grey levels of the sector, 0 outside it; noise and blood differ over the cycle."""
-    field = echo(tissue, material, look, fan, cycle=cycle)
+    return develop(echo(tissue, material, look, fan, cycle=cycle), look, fan)
+
+
+def echo(tissue: Codes, material: Points, look: Look, fan: Fan, *, cycle: float) -> Complex:
+    """Complex echo of every beam; the mean square is 1 in healthy muscle before any loss."""
+    flowed = replace(material, z=material.z + np.float32(FLOW_MM * cycle) * (1 - SOLID[tissue]))
+    strength = echogenicity(tissue, fibres(material, look.speckle_seed), look)
+    return receive(strength, scatterers(flowed, look.speckle_seed), look, fan, cycle=cycle)
+
+
+def receive(strength: Array, scatter: Complex, look: Look, fan: Fan, *, cycle: float) -> Complex:
+    """Complex echo of every beam: scatterers, mirrors, what is lost on the way, and noise."""
+    field = strength * scatter
+    field += look.specular * np.abs(np.diff(strength, axis=0, prepend=strength[:1]))
+    field = blur(field * window(look, fan), look, fan)
+    return field + noise(look, fan, cycle=cycle)
+
+
+def develop(field: Complex, look: Look, fan: Fan) -> NDArray[np.uint8]:
+    """Echo to grey levels, scan converted."""
     grey = compress(average(field, look, fan), look)
     image = np.zeros(fan.sector.shape, np.uint8)
     image[fan.sector] = ndimage.map_coordinates(grey, fan.pixel_at, order=1, mode="nearest")
     return image
 
 
-def echo(tissue: Codes, material: Points, look: Look, fan: Fan, *, cycle: float) -> Complex:
-    """Complex echo of every beam; the mean square is 1 in healthy muscle before any loss."""
-    strength = echogenicity(tissue, material, look)
-    flowed = replace(material, z=material.z + np.float32(FLOW_MM * cycle) * (1 - SOLID[tissue]))
-    field = strength * scatterers(flowed, look.speckle_seed)
-    field += look.specular * np.abs(np.diff(strength, axis=0, prepend=strength[:1]))
-    field = blur(field * window(look, fan), look, fan)
-    return field + noise(look, fan, cycle=cycle)
-
-
-def echogenicity(tissue: Codes, material: Points, look: Look) -> Array:
+def echogenicity(tissue: Codes, fibre: Array, look: Look) -> Array:
     """Amplitude that every sample scatters with; 1 is the mean of healthy muscle."""
-    level = _levels_db(look)[tissue]
-    if look.texture_db:
-        fibres = np.float32(np.sqrt(2)) * _lookup(material, FIBRE_MM, look.speckle_seed + 1).real
-        level = level + look.texture_db * SOLID[tissue] * fibres
+    level = _levels_db(look)[tissue] + look.texture_db * SOLID[tissue] * fibre
     return 10 ** (level / 20)
 
 
@@ -83,6 +89,11 @@ def _levels_db(look: Look) -> Array:
 def scatterers(material: Points, seed: int) -> Complex:
     """Complex Gaussian numbers of mean square 1 that belong to places in the tissue."""
     return _lookup(material, (CELL_MM, CELL_MM, CELL_MM), seed)
+
+
+def fibres(material: Points, seed: int) -> Array:
+    """Gaussian numbers of unit variance that belong to the fibre at a place in the tissue."""
+    return np.float32(np.sqrt(2)) * _lookup(material, FIBRE_MM, seed + 1).real
 
 
 def _lookup(material: Points, cell_mm: tuple[float, float, float], seed: int) -> Complex:

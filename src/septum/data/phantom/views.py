@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from septum.contract import BadInput
-from septum.data.phantom.heart import Array, Pose, rest_walls
+from septum.data.phantom.heart import Array, Heart, Pose, reach_mm, rest_walls
 from septum.data.phantom.look import Look
 from septum.data.phantom.tissue import AORTIC_ANGLE_DEG, Points, aortic_axis, direction
 
@@ -40,6 +40,12 @@ class Plane:
         """Points of the heart at image coordinates in mm."""
         o, r, d = self.origin, self.right, self.down
         return Points(*(o[i] + x * r[i] + y * d[i] for i in range(3)))
+
+    def foot(self, points: Points) -> tuple[Array, Array]:
+        """Image coordinates in mm of the feet of points."""
+        x, y, z = points.x - self.origin[0], points.y - self.origin[1], points.z - self.origin[2]
+        (a, b, c), (d, e, f) = self.right, self.down
+        return x * a + y * b + z * c, x * d + y * e + z * f
 
     def project(self, point: Array) -> tuple[float, float]:
         """Image coordinates in mm of the foot of a point."""
@@ -139,13 +145,21 @@ def plane_of(view: str, pose: Pose, look: Look) -> Plane:
     raise BadInput(f"There is no view {view!r} of the phantom; choose from {', '.join(VIEWS)}.")
 
 
+def foreshortening_percent(heart: Heart, look: Look) -> float:
+    """How much shorter than its long axis an apical plane shows the ventricle at end diastole."""
+    return 100 * (1 - reach_mm(heart, look.probe_lean_deg) / heart.lv_length_mm)
+
+
 def _apical(angle_deg: float, pose: Pose, look: Look, view: str) -> Plane:
-    """Probe at the apex, beam along the long axis; A4C moves over to see the right heart."""
+    """Probe over the apex, beam to the mitral annulus; A4C moves over to see the right heart."""
+    heart, lean = pose.heart, radians(look.probe_lean_deg)
     u, v = direction(angle_deg)
+    down = np.array([v * sin(lean), -u * sin(lean), cos(lean)])
+    away = reach_mm(heart, look.probe_lean_deg, outside_mm=heart.wall_mm) + look.probe_gap_mm
+    origin = np.array([0, 0, heart.lv_length_mm]) - away * down
     aside = -5.0 if view == "A4C" else 0.0
-    origin = np.array([0, 0, -pose.heart.wall_mm - look.probe_gap_mm])
     tilt = look.probe_tilt_deg + (-5.0 if view == "A4C" else 0.0)
-    return _tilted(origin, (u, v, 0.0), (0.0, 0.0, 1.0), aside + look.probe_shift_mm, tilt)
+    return _tilted(origin, (u, v, 0.0), down, aside + look.probe_shift_mm, tilt)
 
 
 def _parasternal_long(pose: Pose, look: Look) -> Plane:
