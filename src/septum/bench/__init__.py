@@ -1,16 +1,31 @@
 """Tables: model x data x task x seed, and speed. A new one is a new file and one line here."""
 
-from septum.bench import ablation, concept_vae, sdnet, sdnet_speed, search, speed
+from septum.bench import (
+    ablation,
+    concept_vae,
+    coreecho,
+    rnc,
+    sdnet,
+    sdnet_speed,
+    search,
+    speed,
+)
 from septum.bench.table import Table
 
 TABLES: dict[str, Table] = {
     "ablation": ablation.rows,
     "concept_vae": concept_vae.rows,
+    "coreecho": coreecho.rows,
+    "rnc": rnc.rows,
     "sdnet": sdnet.rows,
     "sdnet_speed": sdnet_speed.rows,
     "search": search.rows,
     "speed": speed.rows,
 }
 
-PAGES = {"concept_vae": "concept_vae", "sdnet": sdnet.mixture("mixed", (1.0, 1.0))}
+PAGES = {
+    "concept_vae": "concept_vae",
+    "coreecho": "coreecho",
+    "sdnet": sdnet.mixture("mixed", (1.0, 1.0)),
+}
 """The run that a table is about, in the folder of the table: its page shows the numbers."""

@@ -56,13 +56,18 @@ def compared(
 
 def cases(folders: Sequence[Path]) -> tuple[Sequence[str], Table]:
     """Subjects and columns of all rows of `predictions.csv`, NaN where a cell is empty."""
-    rows = [row for folder in folders for row in _rows(folder / "predictions.csv")]
+    rows = predictions(folders)
     names = [name for name in dict.fromkeys(n for row in rows for n in row) if name not in FACTS]
     columns = {
         name: np.array([float(row.get(name) or "nan") for row in rows], np.float64)
         for name in names
     }
     return [row["subject"] for row in rows], columns
+
+
+def predictions(folders: Sequence[Path]) -> list[dict[str, str]]:
+    """All rows of their `predictions.csv`."""
+    return [row for folder in folders for row in _rows(folder / "predictions.csv")]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from septum import runs
+from septum.bench import once
 from septum.bench.folds import compared, pooled
 from septum.bench.published import SDNET
 from septum.bench.table import Row, Setting
@@ -135,25 +136,17 @@ class Bench:
 
     def folder(self, name: str) -> Path:
         """The finished run of that name."""
-        training, out = self.all[name], self.setting.out / name
-        if not (out / "model.safetensors").is_file():
-            runs.train(
-                training.model, self.learnt(training), out, size=training.size,
-                steps=self.setting.steps, seed=self.setting.seed, resume=True,
-                changes=training.changes,
-                begin=self.folder(training.begin) if training.begin else None,
-            )  # fmt: skip
-        return out
+        training = self.all[name]
+        begin = self.folder(training.begin) if training.begin else None
+        return once.trained(
+            self.setting, name, training.model, self.learnt(training), size=training.size,
+            changes=training.changes, begin=begin,
+        )  # fmt: skip
 
     def asked(self, name: str, task: str, images: Prepared | None = None, where: str = "") -> Path:
         """The folder of what a run of that name answers on its tested subjects."""
-        folder = self.folder(name)
-        out = folder / "evaluate" / (where or task)
-        if not (out / "metrics.json").is_file():
-            run = runs.load(folder, device=runs.device())
-            asked = self.images(self.all[name].images) if images is None else images
-            runs.evaluate(run, task, asked, out, split="test", seed=self.setting.seed)
-        return out
+        of = self.images(self.all[name].images) if images is None else images
+        return once.asked(self.setting, self.folder(name), task, of, where)
 
     def learnt(self, training: Training) -> Prepared:
         """What a training sees."""

@@ -3,12 +3,18 @@
 from septum.contract import Task
 from septum.tasks import (
     area,
+    attribution,
+    biplane,
+    conformal,
+    continuity,
     delineate,
     detect,
+    diagnose,
     disentangle,
     modality,
     monitor,
     outliers,
+    regress_ef,
     retrieve,
     segment,
     synthesise,
@@ -31,7 +37,16 @@ TASKS: dict[str, Task] = {
     "disentangle": disentangle.run,
     "usage": usage.run,
     "monitor": monitor.run,
+    "biplane": biplane.run,
+    "regress_ef": regress_ef.run,
+    "conformal": conformal.run,
+    "continuity": continuity.run,
+    "attribution": attribution.run,
+    "diagnose": diagnose.run,
 }
+
+OF_FILMS = {"regress_ef", "conformal", "continuity", "attribution", "diagnose"}
+"""Tasks that are asked about films; the others about still images."""
 
 WITHOUT_FLOOR = {"synthesise", "transform", "traverse"}
 """Tasks that are not asked of an untrained model: what it draws augments nothing, and masks that
