@@ -32,6 +32,7 @@ class Record:
             frame) of a cine; empty for a file with one picture.
         film: Files that hold the frames of a film, in order: one file of all, or a picture each;
             `image` is the first of them. Empty for a still image.
+        span: First and last frame of the film that are meant, counted from 0; None for all.
         outlines: Corners (x, y) in pixels of the traced structure, class 1, by frame of the film,
             counted from 0.
         split: `train`, `val` or `test` where published, else None.
@@ -45,6 +46,7 @@ class Record:
     mask: Path | None = None
     at: tuple[int, ...] = ()
     film: Sequence[Path] = ()
+    span: tuple[int, int] | None = None
     outlines: Mapping[int, Sequence[tuple[float, float]]] = field(default_factory=dict)
     split: str | None = None
     labels: Mapping[str, Label] = field(default_factory=dict[str, Label])

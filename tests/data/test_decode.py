@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +74,14 @@ def test_a_still_image_is_one_frame(tmp_path):
     Image.fromarray(np.eye(9, dtype=np.uint8)).save(tmp_path / "a.png")
     (only,) = decode.frames(record(tmp_path / "a.png"))
     np.testing.assert_array_equal(only.grey, np.eye(9))
+
+
+def test_a_span_is_what_is_meant_of_a_film(tmp_path):
+    path = tmp_path / "a.avi"
+    grey = np.arange(0, 240, 24, dtype=np.uint8)[:, None, None].repeat(32, 1).repeat(32, 2)
+    film.write(path, grey, rate_hz=25.0)
+    whole = Record(id="a", subject="a", image=path, film=(path,))
+    cut = replace(whole, span=(3, 6))
+    found = [pixels.grey.mean() for pixels in decode.frames(cut)]
+    np.testing.assert_allclose(found, [72, 96, 120, 144], atol=2)
+    assert len([*decode.frames(whole)]) == 10

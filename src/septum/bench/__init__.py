@@ -2,6 +2,7 @@
 
 from septum.bench import (
     ablation,
+    clips,
     concept_vae,
     coreecho,
     rnc,
@@ -14,6 +15,7 @@ from septum.bench.table import Table
 
 TABLES: dict[str, Table] = {
     "ablation": ablation.rows,
+    "clips": clips.rows,
     "concept_vae": concept_vae.rows,
     "coreecho": coreecho.rows,
     "rnc": rnc.rows,

@@ -1,6 +1,7 @@
 """Decode what a record points at: a file of its own, one slice of a volume, or a film."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from jaxtyping import UInt8
@@ -34,10 +35,17 @@ def frames(record: Record) -> Iterator[read.Pixels]:
         yield read.Pixels(grey=whole.grey(record.at), spacing_mm=whole.grid.spacing_mm[1:])
     elif len(record.film) == 1:
         spacing_mm = film.spacing_mm(record.film[0]) or _stated_spacing_mm(record)
-        for grey in film.frames(record.film[0]):
+        for grey in _spanned(film.frames(record.film[0]), record.span):
             yield read.Pixels(grey=grey, spacing_mm=spacing_mm)
     else:
         yield from _pictures(record)
+
+
+def _spanned(
+    film: Iterator[UInt8[np.ndarray, "h w"]], span: tuple[int, int] | None
+) -> Iterator[UInt8[np.ndarray, "h w"]]:
+    """The frames that are meant."""
+    return film if span is None else islice(film, span[0], span[1] + 1)
 
 
 def _pictures(record: Record) -> Iterator[read.Pixels]:

@@ -42,13 +42,15 @@ MAX_TABLE_BYTES = 2**20
 
 Row = Mapping[str, str]
 
+ENDS = ("first_frame", "last_frame")
+
 
 def records(folder: Path) -> Iterator[Record]:
     """Every film of the tables, four chambers before two.
 
     `infarct` is 1 if any segment that the film shows is infarcted, `wall_traced` where the table
-    tells it. `first_frame` and `last_frame` are the ends of one cycle, counted from 0; a film that
-    is shorter than its cycle, as some published ones are, has neither.
+    tells it. A film is cut to one cycle, from `first_frame` to `last_frame`, counted from 0; one
+    that is shorter than its cycle, as some published ones are, has neither and is not cut.
 
     Raises:
         BadInput: There is no table, or only the sheet; a title is missing; or a row names no film,
@@ -92,12 +94,13 @@ def _tables(folder: Path) -> dict[str, Path]:
 
 def _record(folder: Path, view: str, where: str, row: Row) -> Record:
     path = _film(folder, view, where, row[NAME])
+    cycle = _cycle(where, row, film.count(path))
     labels: dict[str, Label] = {
         "modality": "US",
         "view": VIEWS[view],
         "frame_rate_hz": RATE_HZ,
         "infarct": float(any(_segments(where, row))),
-        **_cycle(where, row, film.count(path)),
+        **{name: float(at) for name, at in zip(ENDS, cycle or (), strict=False)},
     }
     if TRACED in row:
         labels["wall_traced"] = float(bool(row[TRACED]))
@@ -106,6 +109,7 @@ def _record(folder: Path, view: str, where: str, row: Row) -> Record:
         subject=re.split(r"[ _]", row[NAME])[0],
         image=path,
         film=(path,),
+        span=cycle,
         labels=labels,
     )
 
@@ -127,7 +131,8 @@ def _segments(where: str, row: Row) -> list[bool]:
     return [SEGMENT[cell.upper()] for cell in told]
 
 
-def _cycle(where: str, row: Row, frames: int) -> dict[str, float]:
+def _cycle(where: str, row: Row, frames: int) -> tuple[int, int] | None:
+    """First and last frame of one cycle, counted from 0; None where the film ends before it."""
     if not all(re.fullmatch(r"[0-9]{1,6}", row[end]) for end in (FIRST, LAST)):
         raise BadInput(
             f"{where}: The cycle goes from frame {row[FIRST]!r} to {row[LAST]!r}; write the "
@@ -138,9 +143,7 @@ def _cycle(where: str, row: Row, frames: int) -> dict[str, float]:
         raise BadInput(
             f"{where}: No cycle goes from frame {row[FIRST]} to {row[LAST]}; frames count from 1."
         )
-    if last >= frames:
-        return {}
-    return {"first_frame": float(first), "last_frame": float(last)}
+    return None if last >= frames else (first, last)
 
 
 def _rows(table: Path) -> Iterator[tuple[str, Row]]:

@@ -194,7 +194,9 @@ def _key(records: Sequence[Record], source: Source, size: tuple[int, int]) -> st
 
 def _film(record: Record) -> list[Any]:
     """What only films have: a still image is named as before there were any."""
-    return [[*map(_stamp, record.film)], sorted(record.outlines.items())] if record.film else []
+    if not record.film:
+        return []
+    return [[*map(_stamp, record.film)], sorted(record.outlines.items()), record.span]
 
 
 def _stamp(path: Path | None) -> list[tuple[str, int, int]]:
