@@ -223,8 +223,6 @@ def test_an_unknown_name_is_answered_with_the_choices(registry, septum, images, 
 def test_an_unknown_data_set_is_answered_with_the_choices(septum, phantom_root, complaint):
     assert septum("data prepare --data fantom", "--root", phantom_root) == 2
     assert "phantom" in complaint()
-    assert cli.main(["data", "sketch", "fantom", "--out", str(phantom_root)]) == 2
-    assert "camus, emidec, mmwhs, phantom" in complaint()
 
 
 def test_a_missing_root_is_named(septum, tmp_path, complaint):

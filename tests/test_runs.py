@@ -69,7 +69,7 @@ def test_lars_resumes_where_it_was_stopped(images, tmp_path, monkeypatch):
 
 def test_an_unknown_optimiser_is_refused(images, tmp_path, monkeypatch):
     with_recipe(monkeypatch, optimiser="sgd")
-    with pytest.raises(BadInput, match="adamw or lars"):
+    with pytest.raises(BadInput, match="adamw, lars or madgrad"):
         runs.train("concept_vae", images, tmp_path / "run")
 
 

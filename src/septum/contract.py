@@ -163,7 +163,7 @@ class Films(Samples, Protocol):
     """Samples that are films; `batch` gives the first clip of each.
 
     Attributes:
-        clip: What a clip of them is.
+        clip: What is seen of them.
     """
 
     @property
@@ -382,8 +382,7 @@ class Explains(Protocol):
     ) -> tuple[Float[Tensor, "b d t2 h2 w2"], Mapping[str, Float[Tensor, " b"]]]:
         """The last map with a time axis, and what it says by label name, with gradients.
 
-        That is an estimate in the unit of its name, or the logit of one that is a probability,
-        whose own gradient vanishes where it is sure.
+        Of a probability that is its logit, whose gradient does not vanish where it is sure.
         """
         ...
 

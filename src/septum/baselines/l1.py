@@ -5,7 +5,8 @@ contrast is left out and the gradient of the head let through.
 
 A(v) --F_E, UniFormer-S--> E --F_R, two layers--> y^      L_1: |y - y^|
 
-Clips, views and steps are those of CoReEcho, so that both see as much and compute as much.
+Clips, views and steps are those of CoReEcho, so that both see as much and compute as much. `small`
+learns at half its rate: at the whole one it stayed at the error of the mean for 6,000 steps.
 """
 
 from collections.abc import Mapping, Sequence
