@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from septum.contract import BadInput
-from septum.data import manifest
+from septum.contract import BadInput, Clip
+from septum.data import film, manifest
+from septum.data.prepare import prepare
 
 HEADER = "id,subject,split,image,mask,age_years,view,note"
 
@@ -134,3 +135,20 @@ def test_a_table_may_have_any_line_ends_and_a_byte_order_mark(write, end, mark):
     (folder / "manifest.csv").write_bytes((mark + text).replace("\n", end).encode())
     (record,) = manifest.records(folder)
     assert record.labels == {"age_years": 61.0, "view": "4CH", "note": "one\u2028two"}
+
+
+def test_a_table_of_films(tmp_path):
+    folder = tmp_path / "clinic"
+    folder.mkdir()
+    grey = np.random.default_rng(0).integers(0, 200, (2, 9, 48, 64), np.uint8)
+    for name, frames in zip("ab", grey, strict=True):
+        film.write(folder / f"{name}.avi", frames, rate_hz=30.0)
+    (folder / "dataset.json").write_text('{"name": "clinic", "modality": "US"}')
+    (folder / "manifest.csv").write_text(
+        "id,subject,image,ef_percent\na,p1,a.avi,55\nb,p2,b.avi,30\n"
+    )
+    prepared = prepare("clinic", tmp_path, size=(48, 64), cache=tmp_path / "cache")
+    batch = prepared.filmed(Clip(frames=4, stride=2)).split("all").batch([0, 1])
+    assert batch.image.shape == (2, 1, 4, 48, 64)
+    assert batch.labels["ef_percent"].tolist() == [55, 30]
+    assert [r.labels["frames"] for r in prepared.records] == [9, 9]

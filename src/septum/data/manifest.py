@@ -2,7 +2,8 @@
 
     dataset.json   name, title, modality, license, citation, url, mask_classes {"1": "..."}
     manifest.csv   id, subject, image; optional split, mask; every other column is a label
-    ...            images in grey; masks with one class index per pixel, same height and width
+    ...            images in grey; masks with one class index per pixel, same height and width;
+                   or films, `.avi` or `.mp4`, whose mask is that of end-diastole
 
 A column whose filled cells are all numbers is numeric, any other is text; an empty cell means
 unknown. The modality of the card becomes a label of every record, unless a column says it.
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from septum.contract import BadInput, Label, Record, Source
-from septum.data import phantom
+from septum.data import film, phantom
 from septum.data.read import inside
 
 TABLE = "manifest.csv"
@@ -93,10 +94,12 @@ def _record(folder: Path, row: Row, seen: set[str]) -> dict[str, Any]:
     if row["id"] in seen:
         raise BadInput(f"The id {row['id']!r} occurs twice; give every row its own.")
     seen.add(row["id"])
+    image = _file(folder, row["image"])
     return {
         "id": row["id"],
         "subject": row["subject"],
-        "image": _file(folder, row["image"]),
+        "image": image,
+        "film": (image,) if image.suffix.lower() in film.FORMATS else (),
         "mask": _file(folder, row["mask"]) if row.get("mask") else None,
         "split": row.get("split") or None,
     }

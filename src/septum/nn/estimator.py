@@ -92,7 +92,7 @@ def learns_from(samples: Samples, label: str) -> float:
     if not isinstance(samples, Films):
         raise BadInput(
             f"{where} holds still images, and this model learns from films; choose a data set of "
-            "films, such as echonet-dynamic."
+            "films, such as echonet_dynamic."
         )
     facts = [record.labels.get(label) for record in samples.records]
     values = [v for v in facts if isinstance(v, float | int) and math.isfinite(v)]

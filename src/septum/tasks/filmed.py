@@ -41,7 +41,7 @@ def films_in(samples: Samples) -> Films:
     if not isinstance(samples, Films):
         raise BadInput(
             f"{samples.name} ({samples.split}) holds still images, and this task asks about films; "
-            "choose a data set of films, such as echonet-dynamic or hmc-qu."
+            "choose a data set of films, such as echonet_dynamic or hmc_qu."
         )
     return samples
 
