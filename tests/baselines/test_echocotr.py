@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from septum.baselines import echocotr
-from septum.baselines.echocotr import EchoCoTr, EchoCoTrConfig
+from septum.baselines.echocotr import EchoCoTrConfig, build
 from septum.contract import Batch, Model, Regresses
 from septum.models import coreecho
 from septum.nn import clip_views
@@ -28,7 +28,7 @@ def batch():
 
 def built(config=TINY):
     torch.manual_seed(0)
-    return EchoCoTr(config)
+    return build(config)
 
 
 def test_keeps_its_promises():
@@ -38,7 +38,7 @@ def test_keeps_its_promises():
 
 def test_the_published_size_has_the_published_number_of_parameters():
     with torch.device("meta"):
-        model = EchoCoTr(echocotr.PAPER.sizes["paper"].config)
+        model = build(echocotr.PAPER.sizes["paper"].config)
     assert sum(p.numel() for p in model.parameters()) == 21_195_713
     assert built().net.head.bias.item() == pytest.approx(55.6)
 
@@ -50,7 +50,7 @@ def test_small_sees_as_many_clips_as_coreecho_through_the_same_encoder():
     seen = theirs.recipe.batch_size * other.per_film
     assert ours.recipe == replace(theirs.recipe, batch_size=seen, clip=clip)
     with torch.device("meta"):
-        ours, theirs = EchoCoTr(ours.config), coreecho.CoReEcho(theirs.config)
+        ours, theirs = build(ours.config), coreecho.CoReEcho(theirs.config)
     assert str(ours.net.encoder) == str(theirs.net.encoder)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from septum.baselines import l1
-from septum.baselines.l1 import L1, L1Config
+from septum.baselines.l1 import L1Config, build
 from septum.contract import Batch, Model, Regresses
 from septum.models import coreecho
 from septum.nn import clip_views
@@ -28,7 +28,7 @@ def batch():
 
 def built(config=TINY):
     torch.manual_seed(0)
-    return L1(config)
+    return build(config)
 
 
 def shapes(module):
@@ -44,7 +44,7 @@ def test_keeps_its_promises():
 def test_network_clips_and_steps_are_those_of_coreecho(size):
     ours, theirs = l1.PAPER.sizes[size], coreecho.PAPER.sizes[size]
     with torch.device("meta"):
-        assert shapes(L1(ours.config)) == shapes(coreecho.CoReEcho(theirs.config))
+        assert shapes(build(ours.config)) == shapes(coreecho.CoReEcho(theirs.config))
     assert asdict(ours.config).items() <= asdict(theirs.config).items()
     if size == "small":
         assert replace(ours.recipe, lr=theirs.recipe.lr) == theirs.recipe

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from septum.baselines import r2plus1d
-from septum.baselines.r2plus1d import R2Plus1DConfig, R2Plus1DRegressor
+from septum.baselines.r2plus1d import R2Plus1DConfig, build
 from septum.contract import Batch, Model, Regresses
 from septum.models import coreecho
 from septum.nn import clip_views
@@ -25,7 +25,7 @@ def batch():
 
 def built(config=TINY):
     torch.manual_seed(0)
-    return R2Plus1DRegressor(config)
+    return build(config)
 
 
 def test_keeps_its_promises():
@@ -35,7 +35,7 @@ def test_keeps_its_promises():
 
 def test_the_published_size_has_the_published_number_of_parameters():
     with torch.device("meta"):
-        model = R2Plus1DRegressor(r2plus1d.PAPER.sizes["paper"].config)
+        model = build(r2plus1d.PAPER.sizes["paper"].config)
     assert sum(p.numel() for p in model.parameters()) == 31_300_125 + 513
     assert built().net.head.bias.item() == pytest.approx(55.6)
 

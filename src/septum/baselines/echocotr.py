@@ -12,15 +12,13 @@ Differs from the paper
 * Weights of K400 are given by hand (`septum.nn.uniformer.load_published`).
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from jaxtyping import Float
-from torch import Tensor, nn
 from torch.nn import functional as F
 
-from septum.contract import Batch, Clip, Features, Paper, Phase, Recipe, Samples, Size, Terms
+from septum.contract import Clip, Paper, Recipe, Samples, Size
 from septum.nn import clip_views, estimator, regressor
+from septum.nn.end_to_end import EndToEnd
 from septum.nn.uniformer import UniFormer
 
 
@@ -44,47 +42,13 @@ class EchoCoTrConfig:
     views: clip_views.Ranges = field(default_factory=clip_views.Ranges)
 
 
-class EchoCoTr(nn.Module):
-    """Estimates from clips."""
-
-    def __init__(self, config: EchoCoTrConfig) -> None:
-        super().__init__()
-        self.config = c = config
-        encoder = UniFormer(
-            widths=c.widths, depths=c.depths, head_dim=c.head_dim, dropout=c.encoder_dropout
-        )
-        self.net = estimator.Estimator(encoder, regressor.linear(c.widths[-1], start=c.start))
-
-    def loss(self, batch: Batch, progress: float) -> Terms:
-        """Mean squared error of the clips whose label is known, if there are two."""
-        del progress
-        batch = estimator.known(batch, self.config.label)
-        if len(batch.image) < 2:
-            return {}
-        found = self.net(estimator.shown(batch, self.config.views))
-        return {"mse": F.mse_loss(found, batch.labels[self.config.label])}
-
-    def phases(self) -> Sequence[Phase]:
-        """One player."""
-        return [Phase(name="regress", parameters=list(self.parameters()), loss=self.loss)]
-
-    def after_step(self, progress: float) -> None:
-        """Nothing is left to do."""
-
-    def encode(self, image: Float[Tensor, "b 1 t h w"]) -> Features:
-        """The last map, and its mean."""
-        return self.net.encode(image)
-
-    def regress(self, image: Float[Tensor, "b 1 t h w"]) -> Mapping[str, Float[Tensor, " b"]]:
-        """The estimate by the name of the label."""
-        return {self.config.label: self.net.estimate(image)}
-
-    def explained(
-        self, image: Float[Tensor, "b 1 t h w"]
-    ) -> tuple[Float[Tensor, "b d t2 h2 w2"], Mapping[str, Float[Tensor, " b"]]]:
-        """The last map of the encoder and the estimate made from it, with gradients."""
-        maps, found = self.net.explained(image)
-        return maps, {self.config.label: found}
+def build(c: EchoCoTrConfig) -> EndToEnd:
+    """UniFormer and one layer, taught by the mean squared error."""
+    encoder = UniFormer(
+        widths=c.widths, depths=c.depths, head_dim=c.head_dim, dropout=c.encoder_dropout
+    )
+    head = regressor.linear(c.widths[-1], start=c.start)
+    return EndToEnd(encoder, head, label=c.label, views=c.views, error=("mse", F.mse_loss))
 
 
 def adapted(config: EchoCoTrConfig, samples: Samples) -> EchoCoTrConfig:
@@ -96,7 +60,7 @@ PAPER = Paper(
     title="EchoCoTr",
     cite="Muhtaseb, Yaqub: EchoCoTr: Estimation of the Left Ventricular Ejection Fraction from "
     "Spatiotemporal Echocardiography, MICCAI 2022, arXiv:2209.04242",
-    build=EchoCoTr,
+    build=build,
     adapt=adapted,
     sizes={
         "small": Size(

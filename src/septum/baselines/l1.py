@@ -9,15 +9,13 @@ Clips, views and steps are those of CoReEcho, so that both see as much and compu
 learns at half its rate: at the whole one it stayed at the error of the mean for 6,000 steps.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from jaxtyping import Float
-from torch import Tensor, nn
 from torch.nn import functional as F
 
-from septum.contract import Batch, Clip, Features, Paper, Phase, Recipe, Samples, Size, Terms
+from septum.contract import Clip, Paper, Recipe, Samples, Size
 from septum.nn import clip_views, estimator, regressor
+from septum.nn.end_to_end import EndToEnd
 from septum.nn.uniformer import UniFormer
 
 
@@ -43,48 +41,13 @@ class L1Config:
     views: clip_views.Ranges = field(default_factory=clip_views.Ranges)
 
 
-class L1(nn.Module):
-    """Estimates from clips."""
-
-    def __init__(self, config: L1Config) -> None:
-        super().__init__()
-        self.config = c = config
-        f_e = UniFormer(
-            widths=c.widths, depths=c.depths, head_dim=c.head_dim, dropout=c.encoder_dropout
-        )
-        f_r = regressor.shallow(c.widths[-1], start=c.start, dropout=c.dropout)
-        self.net = estimator.Estimator(f_e, f_r)
-
-    def loss(self, batch: Batch, progress: float) -> Terms:
-        """Mean absolute error of the clips whose label is known, if there are two."""
-        del progress
-        batch = estimator.known(batch, self.config.label)
-        if len(batch.image) < 2:
-            return {}
-        found = self.net(estimator.shown(batch, self.config.views))
-        return {"l1": F.l1_loss(found, batch.labels[self.config.label])}
-
-    def phases(self) -> Sequence[Phase]:
-        """One player."""
-        return [Phase(name="regress", parameters=list(self.parameters()), loss=self.loss)]
-
-    def after_step(self, progress: float) -> None:
-        """Nothing is left to do."""
-
-    def encode(self, image: Float[Tensor, "b 1 t h w"]) -> Features:
-        """The last map of F_E, and E."""
-        return self.net.encode(image)
-
-    def regress(self, image: Float[Tensor, "b 1 t h w"]) -> Mapping[str, Float[Tensor, " b"]]:
-        """The estimate by the name of the label."""
-        return {self.config.label: self.net.estimate(image)}
-
-    def explained(
-        self, image: Float[Tensor, "b 1 t h w"]
-    ) -> tuple[Float[Tensor, "b d t2 h2 w2"], Mapping[str, Float[Tensor, " b"]]]:
-        """The last map of the encoder and the estimate made from it, with gradients."""
-        maps, found = self.net.explained(image)
-        return maps, {self.config.label: found}
+def build(c: L1Config) -> EndToEnd:
+    """F_E and F_R of CoReEcho, taught by the mean absolute error."""
+    f_e = UniFormer(
+        widths=c.widths, depths=c.depths, head_dim=c.head_dim, dropout=c.encoder_dropout
+    )
+    f_r = regressor.shallow(c.widths[-1], start=c.start, dropout=c.dropout)
+    return EndToEnd(f_e, f_r, label=c.label, views=c.views, error=("l1", F.l1_loss))
 
 
 def adapted(config: L1Config, samples: Samples) -> L1Config:
@@ -96,7 +59,7 @@ PAPER = Paper(
     title="L1 regression",
     cite="Maani, Saeed, Matsun, Yaqub: CoReEcho: Continuous Representation Learning for 2D+time "
     "Echocardiography Analysis, MICCAI 2024, arXiv:2403.10164, Table 2",
-    build=L1,
+    build=build,
     adapt=adapted,
     sizes={
         "small": Size(

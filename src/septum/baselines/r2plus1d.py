@@ -14,15 +14,13 @@ Differs from the paper
 * `small` shows as many clips a step as CoReEcho does, each of another film.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from jaxtyping import Float
-from torch import Tensor, nn
 from torch.nn import functional as F
 
-from septum.contract import Batch, Clip, Features, Paper, Phase, Recipe, Samples, Size, Terms
+from septum.contract import Clip, Paper, Recipe, Samples, Size
 from septum.nn import clip_views, estimator, r2plus1d, regressor
+from septum.nn.end_to_end import EndToEnd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,46 +40,10 @@ class R2Plus1DConfig:
     views: clip_views.Ranges = field(default_factory=clip_views.Ranges)
 
 
-class R2Plus1DRegressor(nn.Module):
-    """Estimates from clips."""
-
-    def __init__(self, config: R2Plus1DConfig) -> None:
-        super().__init__()
-        self.config = config
-        encoder = r2plus1d.R2Plus1D(width=config.width)
-        head = regressor.linear(8 * config.width, start=config.start)
-        self.net = estimator.Estimator(encoder, head)
-
-    def loss(self, batch: Batch, progress: float) -> Terms:
-        """Mean squared error of the clips whose label is known, if there are two."""
-        del progress
-        batch = estimator.known(batch, self.config.label)
-        if len(batch.image) < 2:
-            return {}
-        found = self.net(estimator.shown(batch, self.config.views))
-        return {"mse": F.mse_loss(found, batch.labels[self.config.label])}
-
-    def phases(self) -> Sequence[Phase]:
-        """One player."""
-        return [Phase(name="regress", parameters=list(self.parameters()), loss=self.loss)]
-
-    def after_step(self, progress: float) -> None:
-        """Nothing is left to do."""
-
-    def encode(self, image: Float[Tensor, "b 1 t h w"]) -> Features:
-        """The last map, and its mean."""
-        return self.net.encode(image)
-
-    def regress(self, image: Float[Tensor, "b 1 t h w"]) -> Mapping[str, Float[Tensor, " b"]]:
-        """The estimate by the name of the label."""
-        return {self.config.label: self.net.estimate(image)}
-
-    def explained(
-        self, image: Float[Tensor, "b 1 t h w"]
-    ) -> tuple[Float[Tensor, "b d t2 h2 w2"], Mapping[str, Float[Tensor, " b"]]]:
-        """The last map of the encoder and the estimate made from it, with gradients."""
-        maps, found = self.net.explained(image)
-        return maps, {self.config.label: found}
+def build(c: R2Plus1DConfig) -> EndToEnd:
+    """R(2+1)D and one layer, taught by the mean squared error."""
+    encoder, head = r2plus1d.R2Plus1D(width=c.width), regressor.linear(8 * c.width, start=c.start)
+    return EndToEnd(encoder, head, label=c.label, views=c.views, error=("mse", F.mse_loss))
 
 
 def adapted(config: R2Plus1DConfig, samples: Samples) -> R2Plus1DConfig:
@@ -93,7 +55,7 @@ PAPER = Paper(
     title="R(2+1)D-18",
     cite="Ouyang et al., Video-based AI for beat-to-beat assessment of cardiac function, Nature "
     "580, 2020, doi:10.1038/s41586-020-2145-8",
-    build=R2Plus1DRegressor,
+    build=build,
     adapt=adapted,
     sizes={
         "small": Size(
