@@ -135,6 +135,7 @@ def train(  # noqa: PLR0913 - each is an option of the command line
         "fold": images.fold,
         "folds": images.folds,
         "by": images.by,
+        "subjects": dict(images.shares),
         "labelled": images.shown,
         "begin": None if begin is None else checkpoint.read_header(begin),
     }

@@ -204,6 +204,8 @@ def test_a_share_that_yields_no_subject_is_refused(images, share):
 
 def test_a_share_of_a_data_set_trains_and_all_of_it_is_tested(images):
     kept = images.kept({"some": 0.5})
+    assert kept.shares == {"some": 0.5}
+    assert images.kept({"some": 1.0}).shares == {}
     assert len({r.subject for r in kept.records if r.split == "train"}) == 7
     assert len(kept.split("test").records) == 12
     with pytest.raises(BadInput, match="empty"):

@@ -32,6 +32,7 @@ class Prepared:
         fold: Which one of a cross-validation the splits are; None for those of the data set.
         folds: How many there are.
         by: Label by whose values the folds are stratified.
+        shares: Of the training subjects that were kept, by data set, where not all were.
         shown: Share of the training subjects whose masks are shown.
         hidden: The other training subjects.
     """
@@ -50,6 +51,7 @@ class Prepared:
     fold: int | None = None
     folds: int = FOLDS
     by: str = ""
+    shares: Mapping[str, float] = field(default_factory=dict[str, float])
     shown: float = 1.0
     hidden: frozenset[str] = frozenset()
 
@@ -133,7 +135,9 @@ class Prepared:
         of = self._subjects("train")
         keep = {s for name in of for s in _wanted(of[name], shares.get(name, 1.0), seed)}
         stay = [i for i, r in enumerate(self.records) if r.split != "train" or r.subject in keep]
-        return replace(self, records=[self.records[i] for i in stay], places=self.places[stay])
+        records = [self.records[i] for i in stay]
+        fewer = {**self.shares, **{name: share for name, share in shares.items() if share != 1}}
+        return replace(self, records=records, places=self.places[stay], shares=fewer)
 
     def split(self, name: str) -> Subset | FilmSubset:
         """The samples of `train`, `val`, `test`, or `all`; films in clips once these are chosen.
