@@ -15,7 +15,7 @@ from septum.bench import coreecho
 from septum.bench.coreecho import FOLDS, METHODS, SHARES, TRANSFERS, Bench, trainings
 from septum.bench.published import COREECHO
 from septum.bench.table import Setting
-from septum.contract import Metric, Record
+from septum.contract import BadInput, Metric, Record
 from septum.data import SOURCES
 from septum.models import MODELS
 
@@ -45,8 +45,8 @@ def test_every_training_can_be_begun():
 def test_methods_see_as_many_clips_of_the_same_length():
     recipes = [runs.sized(model, "small").recipe for model in METHODS]
     recipes.append(runs.sized("coreecho", "small_one_clip").recipe)
-    assert {r.batch_size * r.clip.per_film for r in recipes} == {16}
-    assert len({(r.steps, r.image_size, r.clip.frames, r.clip.stride) for r in recipes}) == 1
+    assert {r.steps * r.batch_size * r.clip.per_film for r in recipes} == {96_000}
+    assert len({(r.image_size, r.clip.frames, r.clip.stride) for r in recipes}) == 1
     assert set(METHODS) <= {*MODELS, *BASELINES}
 
 
@@ -139,6 +139,9 @@ def test_a_gain_is_positive_where_our_error_is_the_smaller(tmp_path):
     assert found["gain_mae"].value == pytest.approx((3 + 4 + 5) / 3)
     assert found["gain_mae"].n == 3
     assert found["p_value_mae"].value < 0.05
+    fewer = _answered(tmp_path / "c", [("a", "a", 30.0, 31.0)])
+    with pytest.raises(BadInput, match="asked of other films"):
+        coreecho._gain(ours, fewer)
 
 
 def _answered(folder, rows):

@@ -207,6 +207,15 @@ def test_a_header_leads_to_no_other_folder(tmp_path, name):
         stack(tmp_path / META)
 
 
+def test_a_header_of_other_axes_is_refused_before_it_is_opened(tmp_path):
+    """The library never returns from this one."""
+    write_meta(tmp_path / META, picture(6))
+    text = (tmp_path / META).read_text()
+    (tmp_path / META).write_text(text.replace("NDims = 3", "NDims = -1"))
+    with pytest.raises(BadInput, match=r"a\.mhd is no image of 2 or 3 axes"):
+        film.count(tmp_path / META)
+
+
 def test_films_beyond_the_caps_are_refused_before_they_are_decoded(avi, monkeypatch):
     def refused():
         with pytest.raises(BadInput, match=r"a\.avi is larger than"):

@@ -124,6 +124,29 @@ def test_files_over_a_cap_are_refused_before_they_are_decoded(tmp_path, monkeypa
         read.image(tmp_path / "wide.png")
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("NDims = 3\nNDims = -1\nElementDataFile = a.raw\n", "2 or 3 axes"),
+        ("NDims = 3\nNDims: -1\nElementDataFile = a.raw\n", "2 or 3 axes"),
+        ("NDims = 4\nElementDataFile = a.raw\n", "2 or 3 axes"),
+        ("ElementDataFile = a.raw\n", "2 or 3 axes"),
+        ("NDims = 3\nElementDataFile = a.raw\nElementDataFile = b.raw\n", "names no data file"),
+        ("NDims = 3\nComment = ElementDataFile = a.raw\n", "names no data file"),
+        ("NDims = 3\nElementDataFile = b/a.raw\n", "names no data file"),
+        ("NDims = 3\n", "names no data file"),
+    ],
+)
+def test_a_header_says_once_what_it_must(tmp_path, said, words):
+    (tmp_path / "a.mhd").write_text(said)
+    with pytest.raises(BadInput, match=words):
+        read.raw_file(tmp_path / "a.mhd")
+
+
+def test_a_header_names_the_file_beside_it(volume, tmp_path):
+    assert read.raw_file(volume(INDEX)) == (tmp_path / "a.raw").resolve()
+
+
 def test_clips_and_colour_volumes_are_refused(volume, tmp_path):
     with pytest.raises(BadInput, match="single grey frame"):
         read.image(volume(np.zeros((4, 3, 3), np.uint8), spacing=(1.0, 1.0, 1.0)))

@@ -8,7 +8,7 @@ A(v) --UniFormer-S--> E --linear--> y^      (y - y^)^2
 Differs from the paper
 * Views, margins and the norm of colours are those of CoReEcho: 6 black pixels, normed afterwards.
   The paper norms by a sample of the films and pads with 12 pixels of mean grey.
-* `small` shows as many clips a step as CoReEcho does, each of another film.
+* `small` shows as many clips as CoReEcho does, each of another film.
 * Weights of K400 are given by hand (`septum.nn.uniformer.load_published`).
 """
 

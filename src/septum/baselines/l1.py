@@ -5,8 +5,9 @@ contrast is left out and the gradient of the head let through.
 
 A(v) --F_E, UniFormer-S--> E --F_R, two layers--> y^      L_1: |y - y^|
 
-Clips, views and steps are those of CoReEcho, so that both see as much and compute as much. `small`
-learns at half its rate: at the whole one it stayed at the error of the mean for 6,000 steps.
+Views are those of CoReEcho and there are as many clips, so that both see as much and compute as
+much. `small` learns at half its rate: at the whole one it stayed at the error of the mean for 6,000
+steps.
 """
 
 from dataclasses import dataclass, field, replace

@@ -11,7 +11,7 @@ Differs from the paper
 * Views, margins and the norm of colours are those of CoReEcho: 6 black pixels, normed afterwards.
   The paper norms by a sample of the films and pads with 12 pixels of mean grey.
 * Weights are random at first; the authors begin with those of K400.
-* `small` shows as many clips a step as CoReEcho does, each of another film.
+* `small` shows as many clips as CoReEcho does, each of another film.
 """
 
 from dataclasses import dataclass, field, replace

@@ -22,7 +22,8 @@ from septum.bench import once
 from septum.bench.folds import cases, predictions
 from septum.bench.published import COREECHO
 from septum.bench.table import Row, Setting
-from septum.contract import Metric
+from septum.bench.table import row as table_row
+from septum.contract import BadInput, Metric
 from septum.data import SOURCES
 from septum.data.prepare import prepare
 from septum.data.prepared import Prepared
@@ -225,14 +226,18 @@ def _intervals(bench: Bench) -> Iterator[Row]:
 
 
 def _gain(ours: Path, theirs: Path) -> dict[str, Metric]:
-    """By how much less our absolute error is, in points of EF, and its p (paired t-test)."""
-    (subjects, a), (_, b) = cases([ours]), cases([theirs])
+    """By how much less our absolute error is, in points of EF, and its p (paired t-test).
+
+    Raises:
+        BadInput: The evaluations are of other films.
+    """
+    (subjects, a), (others, b) = cases([ours]), cases([theirs])
+    if list(subjects) != list(others):
+        raise BadInput(f"{ours} was asked of other films than {theirs}; remove it and ask again.")
     ours_off, theirs_off = (np.abs(of["said"] - of[TRUTH]) for of in (a, b))
     test = t_test(theirs_off, ours_off, subjects)
     p = test.p_value
-    gain = Metric(
-        value=test.difference, low=test.low, high=test.high, unit="percent", n=test.n
-    )  # fmt: skip
+    gain = Metric(value=test.difference, low=test.low, high=test.high, unit="percent", n=test.n)
     return {"gain_mae": gain, "p_value_mae": Metric(value=p, low=p, high=p, unit="", n=test.n)}
 
 
@@ -327,18 +332,9 @@ def _hmc_qu(bench: Bench) -> Iterator[Row]:
 
 def row(table: str, bench: Bench, model: str, path: str, metric: Metric) -> Row:
     """A number in the shape of a table."""
-    published = COREECHO.get(table.split(":", maxsplit=1)[0], {}).get(model, {}).get(path)
-    return {
-        "table": table,
-        "data": _played_by(table, bench),
-        "model": model,
-        "metric": path,
-        "value": metric.value,
-        "low": metric.low,
-        "high": metric.high,
-        "n": float(metric.n),
-        "published": "" if published is None else published,
-    }
+    published = COREECHO.get(table.split(":", maxsplit=1)[0], {})
+    data = _played_by(table, bench)
+    return table_row(table, path, metric, data=data, model=model, published=published)
 
 
 def _played_by(table: str, bench: Bench) -> str:

@@ -20,6 +20,7 @@ from septum.bench import once
 from septum.bench.folds import compared, pooled
 from septum.bench.published import SDNET
 from septum.bench.table import Row, Setting
+from septum.bench.table import row as table_row
 from septum.contract import BadInput, Metric
 from septum.data import phantom
 from septum.data.prepare import prepare_many
@@ -266,18 +267,9 @@ def _sizes(bench: Bench) -> Iterator[Row]:
 
 def row(table: str, bench: Bench, model: str, path: str, metric: Metric) -> Row:
     """A number in the shape of a table."""
-    published = SDNET.get(table.split(":", maxsplit=1)[0], {}).get(model, {}).get(path)
-    return {
-        "table": table,
-        "data": _images_of(table, bench),
-        "model": model,
-        "metric": path,
-        "value": metric.value,
-        "low": metric.low,
-        "high": metric.high,
-        "n": float(metric.n),
-        "published": "" if published is None else published,
-    }
+    published = SDNET.get(table.split(":", maxsplit=1)[0], {})
+    data = _images_of(table, bench)
+    return table_row(table, path, metric, data=data, model=model, published=published)
 
 
 def _images_of(table: str, bench: Bench) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from septum.contract import Label
+from septum.bench.published import Numbers
+from septum.contract import Label, Metric
 from septum.data.prepared import Prepared
 
 
@@ -29,3 +30,19 @@ class Setting:
 
 Row = Mapping[str, Label]
 Table = Callable[[Setting], Sequence[Row]]
+
+
+def row(table: str, path: str, metric: Metric, *, data: str, model: str, published: Numbers) -> Row:
+    """A number in the shape of a table, with what was published of the model under this path."""
+    theirs = published.get(model, {}).get(path)
+    return {
+        "table": table,
+        "data": data,
+        "model": model,
+        "metric": path,
+        "value": metric.value,
+        "low": metric.low,
+        "high": metric.high,
+        "n": float(metric.n),
+        "published": "" if theirs is None else theirs,
+    }

@@ -8,7 +8,6 @@ last axis is time. All caps are checked before a pixel is decoded.
 """
 
 import math
-import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -35,7 +34,6 @@ MAX_PIXELS = 2**31
 FORMATS = {".avi": "avi", ".mp4": "mov", ".m4v": "mov", ".mov": "mov"}
 NIFTI = (".nii", ".gz")
 META = ".mhd"
-META_HEADER_BYTES = 64 * 2**10
 
 LUMA = {
     *("gray", "nv12", "yuv410p", "yuv411p", "yuv420p", "yuv422p", "yuv440p", "yuv444p"),
@@ -229,12 +227,7 @@ def _grid(path: Path) -> tuple[tuple[int, int, int], tuple[float, float]]:
 
 def _meta(path: Path) -> SimpleITK.ImageFileReader:
     """A reader that has read the header; it will open one file, beside it and of a known size."""
-    header = path.read_bytes()[:META_HEADER_BYTES].decode("latin-1")
-    stated = re.findall(r"ElementDataFile.*", header)
-    data = re.fullmatch(r"ElementDataFile\s*=\s*([\w.-]+)\s*", stated[0]) if stated else None
-    if len(stated) != 1 or data is None or data[1] in {"LOCAL", "LIST"}:
-        raise BadInput(f"{path} names no data file beside it; set ElementDataFile to a file name.")
-    _check_bytes(read.inside(path.parent, data[1]))
+    _check_bytes(read.raw_file(path))
     SimpleITK.ProcessObject.GlobalWarningDisplayOff()  # problems are told below
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("MetaImageIO")

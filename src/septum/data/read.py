@@ -121,6 +121,31 @@ def inside(folder: Path, name: str) -> Path:
     return path
 
 
+def raw_file(path: Path) -> Path:
+    """The file beside a .mhd header that holds its pixels; it need not exist.
+
+    What is not checked here, the library that reads the header takes as it comes: it follows a path
+    to anywhere, and never returns from a number of axes below 0.
+
+    Raises:
+        BadInput: The header names no such file, or states other than 2 or 3 axes.
+    """
+    header = path.read_bytes()[:MAX_HEADER_BYTES].decode("latin-1")
+    name = _stated(header, "ElementDataFile", r"[\w.-]+")
+    if name in {None, "LOCAL", "LIST"}:
+        raise BadInput(f"{path} names no data file beside it; set ElementDataFile to a file name.")
+    if _stated(header, "NDims", "[23]") is None:
+        raise BadInput(f"{path} is no image of 2 or 3 axes; export it again.")
+    return inside(path.parent, str(name))
+
+
+def _stated(header: str, key: str, pattern: str) -> str | None:
+    """What a header says of a key; None if not one line names it, or that looks otherwise."""
+    lines = re.findall(rf".*{key}.*", header)
+    found = re.fullmatch(rf"{key}\s*=\s*({pattern})\s*", lines[0]) if len(lines) == 1 else None
+    return found and found[1]
+
+
 def _picture(path: Path, take: Callable[[Image.Image], Shaped[np.ndarray, "h w"]]) -> Any:
     _check_bytes(path)
     with warnings.catch_warnings():
@@ -172,7 +197,7 @@ def _no_indices(path: Path) -> BadInput:
 def _medical(path: Path) -> tuple[Shaped[np.ndarray, "h w"], tuple[float, float]]:
     _check_bytes(path)
     if path.suffix.lower() == ".mhd":
-        _check_meta_header(path)
+        _check_bytes(raw_file(path))
     SimpleITK.ProcessObject.GlobalWarningDisplayOff()  # problems are told below
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO(MEDICAL[path.suffix.lower()])
@@ -190,18 +215,6 @@ def _medical(path: Path) -> tuple[Shaped[np.ndarray, "h w"], tuple[float, float]
     if not (0 < row_mm < 1e3 and 0 < column_mm < 1e3):
         raise BadInput(f"{path} states a pixel spacing of {row_mm} x {column_mm} mm; correct it.")
     return SimpleITK.GetArrayFromImage(volume).reshape(sides[1::-1]), (row_mm, column_mm)
-
-
-def _check_meta_header(path: Path) -> None:
-    """Let the library below open one file, in the same folder, of a known length."""
-    header = path.read_bytes()[:MAX_HEADER_BYTES].decode("latin-1")
-    stated = re.findall(r"ElementDataFile.*", header)
-    data = re.fullmatch(r"ElementDataFile\s*=\s*([\w.-]+)\s*", stated[0]) if stated else None
-    if len(stated) != 1 or data is None or data[1] in {"LOCAL", "LIST"}:
-        raise BadInput(f"{path} names no data file beside it; set ElementDataFile to a file name.")
-    _check_bytes(inside(path.parent, data[1]))
-    if not re.search(r"^NDims\s*=\s*[23]\s*$", header, re.MULTILINE):
-        raise BadInput(f"{path} is no image of 2 or 3 axes; export the frame again.")
 
 
 def _eight_bit(path: Path, values: Shaped[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:

@@ -24,7 +24,7 @@ COLUMNS = 3
 
 
 def depthwise(x: Float[Tensor, "b c t h w"], conv: nn.Conv3d) -> Float[Tensor, "b c t h w"]:
-    """What `conv` says: an odd cube and a bias per channel, and as many cells as before."""
+    """What `conv` says: an odd cube from 3 on, a bias per channel, and as many cells as before."""
     if x.device.type != "cpu" or conv.bias is None:
         return conv(x)
     given = (x, conv.weight, conv.bias)

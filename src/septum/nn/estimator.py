@@ -83,7 +83,7 @@ def shown(batch: Batch, ranges: clip_views.Ranges) -> Float[Tensor, "b 1 t h w"]
 
 
 def learns_from(samples: Samples, label: str) -> float:
-    """The mean of a label over the films that have it.
+    """The mean of a label over the films that have it, to one decimal.
 
     Raises:
         BadInput: These are no films, they are too small, or none has the label.

@@ -32,13 +32,12 @@ def varied(image: Float[Tensor, "b 1 h w"], share: float) -> Float[Tensor, "b 1 
 
 def sample(count: int, share: float, device: torch.device) -> Tone:
     """Draw a tone for every image; only this share of them gets another than its own."""
-    kept, gamma, span, place = draw(torch.rand, (count, 4), device=device)[..., None, None].unbind(
-        1
-    )
-    other = (kept < share).float()[:, None]
-    span = LEAST_RANGE + (1 - LEAST_RANGE) * span[:, None]
-    darkest = (1 - span) * place[:, None] * other
-    drawn = GAMMA[0] * (GAMMA[1] / GAMMA[0]) ** gamma[:, None]
+    u = draw(torch.rand, (count, 4, 1, 1, 1), device=device)
+    kept, gamma, span, place = u.unbind(1)
+    other = (kept < share).float()
+    span = LEAST_RANGE + (1 - LEAST_RANGE) * span
+    darkest = (1 - span) * place * other
+    drawn = GAMMA[0] * (GAMMA[1] / GAMMA[0]) ** gamma
     return Tone(
         gamma=drawn**other, darkest=darkest, brightest=darkest + span * other + (1 - other)
     )  # fmt: skip

@@ -59,7 +59,7 @@ def agreement(
     differences.set(xlabel="mean of true and said EF (%)", ylabel="said - true EF (points)")
     for axes in (scatter, differences):
         axes.grid(visible=True, alpha=0.3)
-    scatter.legend(frameon=False, loc="upper left")
+    scatter.legend(loc="upper left", fontsize="small")
     return figure
 
 
@@ -136,7 +136,7 @@ def distances(
         axes.axvline(most, color="black", linestyle=":")
     axes.set(xlabel="Mahalanobis distance from training films", ylabel="|said - true EF| (points)")
     axes.grid(visible=True, alpha=0.3)
-    axes.legend(frameon=False)
+    axes.legend(fontsize="small")  # framed: its dots are none of the films'
     return figure
 
 
@@ -166,7 +166,7 @@ def _bland_altman(
         y = float(apart.mean() + times * spread)
         axes.axhline(y, color=colour, linestyle="--" if times else "-")
         beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center"}
-        axes.text(1.01, y, f"{y:+.1f}", color=colour, fontsize="small", **beside)
+        axes.text(1.01, y, f"{y:+z.1f}", color=colour, fontsize="small", **beside)
 
 
 def _frames(films: Films, place: int) -> list[Picture]:

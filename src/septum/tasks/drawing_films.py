@@ -87,7 +87,7 @@ def heated(strips: Sequence[Strip], *, frames: Sequence[int], name: str) -> Figu
         name: Of the heat.
     """
     height, width = strips[0].frames.shape[1:]
-    size = (1.5 * len(frames) + 1.2, (1.5 * height / width + 0.1) * len(strips) + 0.6)
+    size = (1.5 * len(frames) + 1.2, (1.42 * height / width + 0.06) * len(strips) + 0.4)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(strips), len(frames), squeeze=False)
     is_signed = any(bool((strip.heat < 0).any()) for strip in strips)
