@@ -170,14 +170,14 @@ def adapted(config: CoReEchoConfig, samples: Samples) -> CoReEchoConfig:
 
 SMALL = CoReEchoConfig(
     widths=(32, 64, 128, 256), depths=(1, 2, 2, 1), head_dim=32, encoder_dropout=0.0, dropout=0.1,
-    views=clip_views.Ranges(pad_px=3),
+    temperature=2.0, views=clip_views.Ranges(pad_px=3),
 )  # fmt: skip
 SHORT = Recipe(
-    data="echonet_dynamic", steps=6000, batch_size=8, image_size=(48, 48),
+    data="echonet_dynamic", steps=3000, batch_size=16, image_size=(48, 48),
     clip=Clip(frames=16, stride=4, per_film=2), lr=1e-3, weight_decay=1e-4, warmup_steps=100,
     final_lr=0.05,
 )  # fmt: skip
-ONE_CLIP = replace(SHORT, batch_size=16, clip=Clip(frames=16, stride=4))
+ONE_CLIP = replace(SHORT, batch_size=32, clip=Clip(frames=16, stride=4))
 
 PAPER = Paper(
     title="CoReEcho",
