@@ -85,3 +85,31 @@ def test_a_span_is_what_is_meant_of_a_film(tmp_path):
     found = [pixels.grey.mean() for pixels in decode.frames(cut)]
     np.testing.assert_allclose(found, [72, 96, 120, 144], atol=2)
     assert len([*decode.frames(whole)]) == 10
+
+
+def test_a_window_cuts_image_film_and_mask_alike(tmp_path):
+    pixels = np.arange(20, dtype=np.uint8).reshape(4, 5)
+    for name in ("a", "b"):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    still = record(paths[0], mask=paths[1], window=(1, 3, 2, 3))
+    expected = [[8, 9, 0], [13, 14, 0]]
+    assert decode.image(still).grey.tolist() == decode.mask(still).tolist() == expected
+    beat = replace(still, film=paths)
+    assert [p.grey.tolist() for p in decode.frames(beat)] == [expected] * 2
+
+
+def test_a_window_cuts_the_slice_of_a_volume(tmp_path):
+    voxels = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    miniature.write(tmp_path / "a.nii", voxels, spacing_mm=(10.0, 1.25, 1.5))
+    a = record(tmp_path / "a.nii", mask=tmp_path / "a.nii", at=(1,), window=(2, -1, 2, 3))
+    assert decode.mask(a).tolist() == [[0, 20, 21], [0, 0, 0]]
+    assert decode.image(a).spacing_mm == (1.25, 1.5)
+
+
+def test_a_mask_of_another_size_is_told_before_it_is_cut(tmp_path):
+    for name, size in (("a", (6, 6)), ("b", (6, 7))):
+        Image.fromarray(np.ones(size, np.uint8)).save(tmp_path / f"{name}.png")
+    a = record(tmp_path / "a.png", mask=tmp_path / "b.png", window=(1, 1, 3, 3))
+    with pytest.raises(BadInput, match=r"b\.png has 6 x 7 pixels and its image 6 x 6; export"):
+        decode.mask(a)

@@ -1,6 +1,7 @@
 import json
 import os
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -299,3 +300,60 @@ def test_a_field_needs_a_spacing(root, monkeypatch):
     monkeypatch.setattr(manifest, "source", lambda _: wanted)
     with pytest.raises(BadInput, match=r"0\.png does not state the spacing of its pixels"):
         prepare("a", root, size=(10, 20), cache=root / "c")
+
+
+@pytest.fixture
+def windowed(root, monkeypatch):
+    """The layout `parts`: a picture of 12 x 16 pixels, point and mask, of which a part is meant."""
+    pixels = np.arange(192, dtype=np.uint8).reshape(12, 16)
+    Image.fromarray(pixels).save(root / "a" / "part.png")
+    Image.fromarray(pixels // 96).save(root / "a" / "part_mask.png")
+
+    def register(window):
+        def records(folder):
+            yield Record(
+                id="r",
+                subject="s",
+                image=folder / "part.png",
+                mask=folder / "part_mask.png",
+                window=window,
+                split="train",
+                labels={"tip_y_px": 6.0, "tip_x_px": 8.0},
+            )
+
+        facts = {**dict.fromkeys(("title", "url", "licence", "cite"), "x"), "sketch": print}
+        source = Source(classes=("background", "disk"), records=records, **facts)
+        monkeypatch.setitem(SOURCES, "parts", source)
+        return prepare("a:parts", root, size=(8, 8), cache=root / "c")
+
+    return register
+
+
+def test_a_part_of_a_picture_fills_the_frame(windowed):
+    prepared = windowed((4, 6, 4, 4))
+    batch = prepared.split("train").batch([0])
+    # four pixels become eight: each is two, and bilinear between
+    pixels = np.arange(192).reshape(12, 16)[4:8, 6:10]
+    np.testing.assert_array_equal(batch.mask[0], (pixels // 96).repeat(2, 0).repeat(2, 1))
+    corners = batch.image[0, 0][[0, 0, -1, -1], [0, -1, 0, -1]] * 255
+    np.testing.assert_allclose(corners, pixels[[0, 0, -1, -1], [0, -1, 0, -1]], atol=0.01)
+    # (6 - 4 + .5) 2 - .5 and (8 - 6 + .5) 2 - .5
+    assert (batch.labels["tip_y_px"], batch.labels["tip_x_px"]) == (4.5, 4.5)
+    assert prepared.records[0].window == (4, 6, 4, 4)
+
+
+def test_another_window_makes_another_cache_and_none_keeps_its_name(root, windowed):
+    names = []
+    for window in (None, (4, 6, 4, 4), (4, 6, 4, 5)):
+        windowed(window)
+        names.append({path.name for path in (root / "c").iterdir()})
+    assert [len(found) for found in names] == [1, 2, 3]
+    facts = ("id", "subject", "split", "at", "labels", "image", "mask")
+    (record,) = SOURCES["parts"].records(root / "a")
+    whole = replace(record, window=None)
+    told = [getattr(whole, name) for name in facts]
+    stamps = [module._stamp(path) for path in told[5:]]
+    key = json.dumps(
+        [module.VERSION, (8, 8), (["background", "disk"], None, []), [[*told[:5], *stamps]]]
+    )
+    assert f"a-parts-8x8-{sha256(key.encode()).hexdigest()[:16]}" in names[0]

@@ -49,3 +49,10 @@ def test_films_come_back_with_their_outlines_in_prepared_pixels(tmp_path):
     # twice as large, below one black row: x goes to 2 x + 1/2, y to 2 y + 3/2
     moved = [(0.5, 3.5), (6.5, 3.5), (6.5, 7.5)]
     assert table.read(tmp_path) == [replace(a, outlines={7: moved, 2: moved}), b]
+
+
+def test_windows_come_back(tmp_path):
+    a = Record(id="a", subject="s", image=Path("a.png"), window=(-3, 4, 8, 8))
+    b = Record(id="b", subject="s", image=Path("b.png"))
+    table.write(tmp_path, [table.place(r, fit((8, 8), (8, 8), None), None) for r in (a, b)])
+    assert table.read(tmp_path) == [a, b]

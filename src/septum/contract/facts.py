@@ -65,6 +65,8 @@ class Source:
         field_mm: Height and width of the field round the middle of a picture that is prepared; None
             for the whole picture. Needs files that state the spacing of their pixels.
         codes: Class index of every value that masks hold, where masks hold other numbers.
+        stretch: Percentiles of the grey levels of a prepared still that become black and white;
+            None for the levels of the file.
         drawn: Fill that layout with so many phantom subjects, drawn from a seed; None where there
             is only the sketch.
     """
@@ -78,6 +80,7 @@ class Source:
     sketch: Callable[[Path], None]
     field_mm: tuple[float, float] | None = None
     codes: Mapping[int, int] | None = None
+    stretch: tuple[float, float] | None = None
     drawn: Callable[[Path, int, int], None] | None = None
 
 

@@ -1,13 +1,18 @@
-"""Decode what a record points at: a file of its own, one slice of a volume, or a film."""
+"""Decode what a record points at: a file of its own, one slice of a volume, or a film.
+
+Of all of them only the window is returned where the record has one.
+"""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 
 from septum.contract import BadInput, Record
-from septum.data import film, read, volume
+from septum.data import film, read, volume, window
 
 PLANE = "plane"
 """Label whose value `axial` says that the slices of a volume are counted across the body."""
@@ -28,8 +33,14 @@ def frames(record: Record) -> Iterator[read.Pixels]:
     """What `image` is, of every frame of a film; of a still image that alone.
 
     Raises:
-        BadInput: As for `image`; or the frames of a film are of several sizes.
+        BadInput: As for `image`; or the frames of a film are of several sizes, or the window shows
+            nothing of them.
     """
+    for pixels in _whole(record):
+        yield replace(pixels, grey=window.cut(pixels.grey, record))
+
+
+def _whole(record: Record) -> Iterator[read.Pixels]:
     if record.at:
         whole = volume.load(record.image, axial=_is_axial(record))
         yield read.Pixels(grey=whole.grey(record.at), spacing_mm=whole.grid.spacing_mm[1:])
@@ -71,14 +82,32 @@ def mask(record: Record, codes: read.Codes | None = None) -> UInt8[np.ndarray, "
         codes: Class index of every value in the file (`septum.contract.Source.codes`).
 
     Raises:
-        BadInput: The file cannot be read, or a value in it stands for no class.
+        BadInput: The file cannot be read, or a value in it stands for no class; or it is to be cut
+            to a window, and its image has another size.
     """
     if record.mask is None:
         return None
+    index = _whole_mask(record, record.mask, codes)
+    if record.window is not None:
+        _check_same_size(record, index)
+    return window.cut(index, record)
+
+
+def _whole_mask(record: Record, path: Path, codes: read.Codes | None) -> UInt8[np.ndarray, "h w"]:
     if not record.at:
-        return read.mask(record.mask, codes)
-    values = volume.load(record.mask, axial=_is_axial(record)).values(record.at)
-    return read.indices(record.mask, values, codes)
+        return read.mask(path, codes)
+    values = volume.load(path, axial=_is_axial(record)).values(record.at)
+    return read.indices(path, values, codes)
+
+
+def _check_same_size(record: Record, index: UInt8[np.ndarray, "h w"]) -> None:
+    """Once cut, image and mask have one size whatever they had before."""
+    height, width = next(_whole(record)).grey.shape
+    if index.shape != (height, width):
+        raise BadInput(
+            f"The mask {record.mask} has {index.shape[0]} x {index.shape[1]} pixels and its image "
+            f"{height} x {width}; export both at the same size."
+        )
 
 
 def _is_axial(record: Record) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from septum.contract import BadInput, Label, Record, Source
-from septum.data import miniature, volume
+from septum.data import miniature, phantom, volume
 from septum.data.read import inside
 
 CLASSES = ("background", "left_ventricle", "myocardium", "infarction", "no_reflow")
@@ -57,6 +57,11 @@ def sketch(folder: Path) -> None:
             place.mkdir(parents=True)
             miniature.write(place / f"Case_{name}.nii.gz", voxels, spacing_mm=(10.0, 2.5, 2.5))
     (folder / "Case N006.txt").write_text("Sex : F\nAge : 57\nFEVG : 60\nTobacco : N\n")
+
+
+def drawn(folder: Path, subjects: int, seed: int) -> None:
+    """Write a population of phantom hearts, one volume of each, and `truth.csv` beside."""
+    phantom.write_emidec(folder, subjects=subjects, seed=seed)
 
 
 def _case(case: Path) -> Iterator[Record]:
@@ -115,4 +120,5 @@ SOURCE = Source(
     records=records,
     sketch=sketch,
     field_mm=FIELD_MM,
+    drawn=drawn,
 )

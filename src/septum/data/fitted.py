@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from septum.contract import BadInput, Record, Source
-from septum.data import decode, outline, sector, table
+from septum.data import decode, outline, sector, table, window
 from septum.data.letterbox import Letterbox, fit, show
 from septum.data.shards import Writer
 
@@ -39,17 +39,30 @@ def append(
         if box is None:
             spacing_mm, shape = pixels.spacing_mm, pixels.grey.shape
             box = _box(record, (shape[0], shape[1]), size, spacing_mm, source.field_mm)
-        frame = box.image(pixels.grey)
+        frame = _stretched(box.image(pixels.grey), source.stretch)
         images.append(frame)
         count, total = count + 1, total + frame
     assert box is not None
-    placed, row = table.place(_checked(record, box.source, count), box, spacing_mm)
+    checked = _checked(window.counted(record), box.source, count)
+    placed, row = table.place(checked, box, spacing_mm)
     mean = np.round(total / count).astype(np.uint8)
     seen = sector.find(mean) if _is_ultrasound(record) else np.ones(size, bool)
     known = _mask(record, placed, box, source)
     for writer, frame in zip(others, (seen.view(np.uint8), known), strict=False):
         writer.append(frame)
     return placed, row
+
+
+def _stretched(
+    grey: UInt8[np.ndarray, "h w"], percentiles: tuple[float, float] | None
+) -> UInt8[np.ndarray, "h w"]:
+    """Grey levels from one percentile to the other, over all from black to white."""
+    if percentiles is None:
+        return grey
+    black, white = np.percentile(grey, percentiles)
+    if white <= black:
+        return grey
+    return np.round(255 * ((grey - black) / (white - black)).clip(0, 1)).astype(np.uint8)
 
 
 def _checked(record: Record, shape: tuple[int, int], count: int) -> Record:

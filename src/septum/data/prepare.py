@@ -185,11 +185,15 @@ def _write_frames(
 
 def _key(records: Sequence[Record], source: Source, size: tuple[int, int]) -> str:
     card = list(source.classes), source.field_mm, sorted((source.codes or {}).items())
+    stretch = [source.stretch] if source.stretch else []
     facts = [
-        (r.id, r.subject, r.split, r.at, dict(r.labels), *map(_stamp, (r.image, r.mask)), *_film(r))
+        (
+            *(r.id, r.subject, r.split, r.at, dict(r.labels)),
+            *(*map(_stamp, (r.image, r.mask)), *_film(r), *_window(r)),
+        )
         for r in records
     ]
-    return sha256(json.dumps([VERSION, size, card, facts]).encode()).hexdigest()[:16]
+    return sha256(json.dumps([VERSION, size, card, facts, *stretch]).encode()).hexdigest()[:16]
 
 
 def _film(record: Record) -> list[Any]:
@@ -197,6 +201,11 @@ def _film(record: Record) -> list[Any]:
     if not record.film:
         return []
     return [[*map(_stamp, record.film)], sorted(record.outlines.items()), record.span]
+
+
+def _window(record: Record) -> list[Any]:
+    """What only a part of a picture has: a whole one is named as before."""
+    return [] if record.window is None else [record.window]
 
 
 def _stamp(path: Path | None) -> list[tuple[str, int, int]]:

@@ -1,17 +1,23 @@
 """Prepared data: frames on disk, facts in memory, batches by place."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 
 from septum.contract import BadInput, Clip, Record
+from septum.data import stacked
 from septum.data.films import FilmSubset
 from septum.data.limits import Limits, allows, refuse_empty, written
 from septum.data.shards import Frames
 from septum.data.split import FOLDS, SPLITS, by_fold
 from septum.data.subset import Subset, is_outlined
+
+Measure = Callable[[UInt8[np.ndarray, "h w"], Record], Mapping[str, float]]
+"""Facts by name, with the unit in the name, of a mask and its record."""
+MeasureVolume = Callable[[UInt8[np.ndarray, "d h w"], Record], Mapping[str, float]]
+"""The same of the masks of the slices of a volume, in their order, and the record of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +41,7 @@ class Prepared:
         shares: Of the training subjects that were kept, by data set, where not all were.
         shown: Share of the training subjects whose masks are shown.
         hidden: The other training subjects.
+        singles: Slices that `stacked` has left out since they are no volume.
     """
 
     name: str
@@ -54,6 +61,7 @@ class Prepared:
     shares: Mapping[str, float] = field(default_factory=dict[str, float])
     shown: float = 1.0
     hidden: frozenset[str] = frozenset()
+    singles: int = 0
 
     def limited(self, limits: Limits) -> "Prepared":
         """The images whose labels have these values; all of them where no label is named.
@@ -91,6 +99,57 @@ class Prepared:
                 )
         return replace(self, clip=clip)
 
+    def described(self, measure: Measure) -> "Prepared":
+        """The same, with what is measured in every mask as labels; those there are stay.
+
+        The mask of a film is that of end-diastole. Masks that are kept back are measured as well.
+        """
+        if self.masks is None:
+            return self
+        records = list(self.records)
+        for i, record in enumerate(records):
+            if is_outlined(record):
+                facts = measure(self.masks.gather(self.places[i : i + 1])[0], record)
+                records[i] = replace(record, labels={**facts, **record.labels})
+        return replace(self, records=records)
+
+    def stacked(self, measure: MeasureVolume | None = None) -> "Prepared":
+        """Slices as volumes (`septum.data.stacked.volumes`): films along the slices, without masks.
+
+        A clip with a stride of 0 is the volume, resampled to so many slices. A missing slice is
+        passed over, and what has one slice left out. The sector is that of the slice in the middle.
+
+        Args:
+            measure: What becomes labels of a volume all of whose slices have a mask, beside those
+                that do not differ between slices of any volume, which stay.
+
+        Raises:
+            BadInput: These are films, or no two slices make a volume.
+        """
+        found = {} if self.spans is not None else stacked.volumes(self.records)
+        whole = {name: rows for name, rows in found.items() if len(rows) > 1}
+        if not whole:
+            raise BadInput(
+                f"{self.name} holds no volumes of several slices; choose a data set of slices that "
+                "have the labels volume and slice."
+            )
+        lengths = np.array([len(rows) for rows in whole.values()])
+        without = stacked.of_slices(self.records, whole.values())
+        middle = [rows[len(rows) // 2] for rows in whole.values()]
+        return replace(
+            self,
+            records=[
+                self._measured(stacked.volume(name, self._at(rows), without=without), rows, measure)
+                for name, rows in whole.items()
+            ],
+            places=np.arange(len(whole)),
+            images=self.images.ordered(self.places[np.concatenate(list(whole.values()))]),
+            sectors=self.sectors.ordered(self.places[middle]),
+            masks=None,
+            spans=np.stack([np.cumsum(lengths) - lengths, lengths], axis=1),
+            singles=len(found) - len(whole),
+        )
+
     def folded(self, fold: int, *, folds: int = FOLDS, by: str = "") -> "Prepared":
         """The images in the splits of one fold of a cross-validation, dealt per data set.
 
@@ -122,7 +181,7 @@ class Prepared:
         """
         shown = {s for of in self._annotated().values() for s in _share(of, share, seed)}
         hidden = {s for of in self._annotated().values() for s in of} - shown
-        return replace(self._with_areas(), hidden=frozenset(hidden), shown=share)
+        return replace(self.described(self._areas), hidden=frozenset(hidden), shown=share)
 
     def kept(self, shares: Mapping[str, float], *, seed: int = 0) -> "Prepared":
         """Only this share of the training subjects of every named data set; 0 leaves it out.
@@ -159,6 +218,17 @@ class Prepared:
         spans = self.spans[about.places]
         return FilmSubset(about=about, frames=self.images, spans=spans, clip=self.clip)
 
+    def _at(self, rows: Sequence[int]) -> list[Record]:
+        return [self.records[row] for row in rows]
+
+    def _measured(
+        self, volume: Record, rows: Sequence[int], measure: MeasureVolume | None
+    ) -> Record:
+        if measure is None or self.masks is None or not all(map(is_outlined, self._at(rows))):
+            return volume
+        facts = measure(self.masks.gather(self.places[rows]), volume)
+        return replace(volume, labels={**facts, **volume.labels})
+
     def _subset(self, split: str, places: Sequence[int]) -> Subset:
         return Subset(
             name=self.name,
@@ -194,17 +264,9 @@ class Prepared:
         masked = [r for r in self.records if is_outlined(r)]
         return replace(self, records=masked)._subjects("train")
 
-    def _with_areas(self) -> "Prepared":
-        if self.masks is None:
-            return self
-        masked = [(i, record) for i, record in enumerate(self.records) if is_outlined(record)]
-        records = list(self.records)
-        for i, record in masked:
-            frame = self.masks.gather(self.places[i : i + 1])
-            counts = np.bincount(frame.ravel(), minlength=len(self.classes))
-            areas = {f"{n}_px": float(counts[k]) for k, n in enumerate(self.classes) if k}
-            records[i] = replace(record, labels={**areas, **record.labels})
-        return replace(self, records=records)
+    def _areas(self, mask: UInt8[np.ndarray, "h w"], _: Record) -> dict[str, float]:
+        counts = np.bincount(mask.ravel(), minlength=len(self.classes))
+        return {f"{name}_px": float(counts[k]) for k, name in enumerate(self.classes) if k}
 
 
 def _dealt(

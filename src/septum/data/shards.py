@@ -63,22 +63,27 @@ class Frames:
 
     Attributes:
         codes: What every value of a shard stands for, one table per shard; None for itself.
+        order: Place in the shards of every frame; None for all frames as they lie there.
     """
 
     def __init__(
         self,
         shards: Sequence[UInt8[np.ndarray, "_ h w"]],
         codes: Sequence[UInt8[np.ndarray, " 256"] | None] | None = None,
+        *,
+        order: Int[np.ndarray, " n"] | None = None,
     ) -> None:
         self.shards = list(shards)
+        self.order = order
         self.codes = list(codes or [None] * len(self.shards))
         self._starts = np.cumsum([0, *map(len, self.shards)])
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return int(self._starts[-1]) if self.order is None else len(self.order)
 
     def gather(self, places: Int[np.ndarray, " b"]) -> UInt8[np.ndarray, "b h w"]:
         """Copy these frames together."""
+        places = places if self.order is None else self.order[places]
         where = np.searchsorted(self._starts, places, side="right") - 1
         out = np.empty((len(places), *self.shards[0].shape[1:]), np.uint8)
         for k, (place, shard) in enumerate(zip(places, where, strict=True)):
@@ -88,6 +93,8 @@ class Frames:
 
     def strip(self, first: int, last: int, stride: int = 1) -> UInt8[np.ndarray, "t h w"]:
         """Every stride-th frame from `first` up to `last`; nothing is copied within a shard."""
+        if self.order is not None:
+            return self.gather(np.arange(first, last, stride))
         shard = int(np.searchsorted(self._starts, first, side="right")) - 1
         start, stop = self._starts[shard : shard + 2]
         if last > stop or self.codes[shard] is not None:
@@ -97,7 +104,12 @@ class Frames:
     def recoded(self, codes: UInt8[np.ndarray, " 256"]) -> "Frames":
         """The same frames with other values; nothing is read yet."""
         before = [codes if old is None else codes[old] for old in self.codes]
-        return Frames(self.shards, before)
+        return Frames(self.shards, before, order=self.order)
+
+    def ordered(self, places: Int[np.ndarray, " n"]) -> "Frames":
+        """The frames at these places, as a row of their own; nothing is read yet."""
+        order = places if self.order is None else self.order[places]
+        return Frames(self.shards, self.codes, order=order)
 
 
 def open_frames(folder: Path, name: str) -> Frames:
@@ -108,5 +120,6 @@ def open_frames(folder: Path, name: str) -> Frames:
 
 def join(parts: Sequence[Frames]) -> Frames:
     """All frames of several, one after the other."""
+    assert all(part.order is None for part in parts)
     shards = [shard for part in parts for shard in part.shards]
     return Frames(shards, [codes for part in parts for codes in part.codes])

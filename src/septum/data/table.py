@@ -2,10 +2,11 @@
 
     id subject split image mask at · height width scale_y scale_x offset_y offset_x · label.NAME ...
     film outlines, where records are films; their number of frames is the label `frames`
+    window, where records are parts of pictures
 
-`height` and `width` are of the picture in its file. Labels that are points (`*_y_px`, `*_x_px`),
-the corners of outlines and spacings (`spacing_y_mm`, `spacing_x_mm`) are those of the prepared
-frame.
+`height` and `width` are of the picture in its file, or of the part of it. Labels that are points
+(`*_y_px`, `*_x_px`), the corners of outlines and spacings (`spacing_y_mm`, `spacing_x_mm`) are
+those of the prepared frame.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,6 +64,7 @@ def write(folder: Path, rows: Sequence[tuple[Record, Mapping[str, Any]]]) -> Non
         "mask": [str(r.mask) if r.mask else None for r, _ in rows],
         "at": pa.array([list(r.at) for r, _ in rows], pa.list_(pa.int32())),
         **(_of_films([r for r, _ in rows]) if any(r.film for r, _ in rows) else {}),
+        **(_of_parts([r for r, _ in rows]) if any(r.window for r, _ in rows) else {}),
         **{key: [geometry[key] for _, geometry in rows] for key in rows[0][1]},
         **{_LABEL + name: _column([r.labels.get(name) for r, _ in rows]) for name in names},
     }
@@ -81,6 +83,7 @@ def read(folder: Path) -> list[Record]:
             mask=Path(row["mask"]) if row["mask"] else None,
             at=tuple(row["at"]),
             film=tuple(map(Path, row.get("film", ()))),
+            window=None if row.get("window") is None else tuple(row["window"]),
             outlines={
                 traced["frame"]: [(corner["x"], corner["y"]) for corner in traced["corners"]]
                 for traced in row.get("outlines", ())
@@ -108,6 +111,10 @@ def _of_films(records: Sequence[Record]) -> dict[str, Any]:
         "film": pa.array(films, pa.list_(pa.string())),
         "outlines": pa.array(outlines, pa.list_(_OUTLINE)),
     }
+
+
+def _of_parts(records: Sequence[Record]) -> dict[str, Any]:
+    return {"window": pa.array([r.window for r in records], pa.list_(pa.int32()))}
 
 
 def _column(values: Sequence[Label | None]) -> list[Any]:

@@ -19,6 +19,7 @@ from septum.data.phantom.trace import trace
 from septum.data.phantom.views import VIEWS
 from septum.data.phantom.write import write
 from septum.data.phantom.write_cines import write_cines
+from septum.data.phantom.write_emidec import write_emidec
 from septum.data.phantom.write_half_sequences import write_half_sequences
 from septum.data.phantom.write_hmc_qu import write_hmc_qu
 from septum.data.phantom.write_stacks import Study, write_stacks
@@ -52,6 +53,7 @@ __all__ = [
     "trace",
     "write",
     "write_cines",
+    "write_emidec",
     "write_half_sequences",
     "write_hmc_qu",
     "write_stacks",

@@ -210,6 +210,13 @@ def _points(origin: NDArray[np.floating], axes: NDArray[np.floating], lines: Sli
     )
 
 
+def heart_points(grid: Grid, lines: Slice, heart: Heart, body: Body) -> Points:
+    """Points of a slice, [h w], in the frame of the heart; lines as `Grid.lattice` gives them."""
+    base = heart_axes(body)
+    origin = base @ (grid.middle - anchor(body)) + [0, 0, ANCHOR_LEVEL * heart.lv_length_mm]
+    return _points(origin, grid.axes @ base.T, lines)
+
+
 def _paint_heart(tissue: Codes, grid: Grid, lines: Slice, pose: Pose, body: Body) -> None:
     """Paint the heart over a slice, [h w], in the box of the slice that may hold it."""
     heart = pose.heart
@@ -223,9 +230,7 @@ def _paint_heart(tissue: Codes, grid: Grid, lines: Slice, pose: Pose, body: Body
         slice(*np.searchsorted(line, end).tolist())
         for line, end in zip(lines[1:], ends, strict=True)
     )
-    base = heart_axes(body)
-    origin = base @ (grid.middle - anchor(body)) + [0, 0, ANCHOR_LEVEL * heart.lv_length_mm]
-    points = _points(origin, grid.axes @ base.T, (lines[0], lines[1][rows], lines[2][columns]))
+    points = heart_points(grid, (lines[0], lines[1][rows], lines[2][columns]), heart, body)
     box, codes = tissue[rows, columns], _heart_at(points, pose, body)
     painted = np.where(box == PULMONARY, ~YIELDS[codes], codes != t.SURROUNDINGS)
     box[painted] = codes[painted]
