@@ -312,7 +312,7 @@ def test_an_empty_split_is_named(septum, own, run, complaint):
     ("change", "said"),
     [
         ({"septum": "9.9.9"}, "9.9.9"),
-        ({"model": "unheard_of"}, "choose one of concept_vae"),
+        ({"model": "unheard_of"}, "choose one of attri_ssc_vae"),
         ({"size": "huge"}, "small, paper"),
         ({"config": {}}, "other settings"),
         ({"recipe": []}, "other settings"),

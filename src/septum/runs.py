@@ -10,13 +10,14 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
-from septum import checkpoint
+from septum import checkpoint, measured
 from septum.baselines import BASELINES
 from septum.contract import BadInput, Batch, Model, Paper, Recipe, Record, Report, Size
 from septum.data.classes import Groups
@@ -121,7 +122,7 @@ def train(  # noqa: PLR0913 - each is an option of the command line
         BadInput: As `septum.train.fit`; or there is no such model or size.
     """
     chosen = sized(name, size, steps=steps)
-    samples = clipped(chosen.recipe, images).split("train")
+    samples = clipped(chosen.recipe, described(chosen.config, images)).split("train")
     height, width = samples.batch([0]).image.shape[-2:]
     recipe = replace(chosen.recipe, image_size=(height, width))
     config = paper(name).adapt(replace(chosen.config, **(changes or {})), samples)
@@ -230,16 +231,29 @@ def as_seen(run: Run, images: Prepared) -> Prepared:
     folded = images
     if run.fold is not None:
         folded = images.folded(run.fold, folds=run.folds, by=run.by)
-    return clipped(run.recipe, folded)
+    return clipped(run.recipe, described(run.config, folded))
 
 
 def clipped(recipe: Recipe, images: Prepared) -> Prepared:
     """The images as a recipe sees them: films in clips, if it is one for films.
 
+    Slices are stacked to volumes, which are films along their slices, if the recipe resamples.
+
     Raises:
-        BadInput: It is, and they are still images.
+        BadInput: It is one for films, and they are still images; or slices of no volume.
     """
-    return images if recipe.clip is None else images.filmed(recipe.clip)
+    if recipe.clip is None:
+        return images
+    if images.spans is None and not recipe.clip.stride:
+        images = images.stacked(partial(measured.volume, classes=images.classes))
+    return images.filmed(recipe.clip)
+
+
+def described(config: Any, images: Prepared) -> Prepared:
+    """The images with attributes of their masks as labels, if the config names attributes."""
+    if not hasattr(config, "attributes"):
+        return images
+    return images.described(partial(measured.still, classes=images.classes))
 
 
 def words(groups: Groups) -> Sequence[str]:

@@ -1,6 +1,9 @@
 """Baselines, on the same contract as the models. A new one is a new file and one line here."""
 
 from septum.baselines import (
+    ar_vae,
+    attri_vae,
+    beta_vae,
     echocotr,
     gan,
     l1,
@@ -8,11 +11,15 @@ from septum.baselines import (
     self_training,
     transferred,
     unet,
+    vae,
     vicreg,
 )
 from septum.contract import Paper
 
 BASELINES: dict[str, Paper] = {
+    "ar_vae": ar_vae.PAPER,
+    "attri_vae": attri_vae.PAPER,
+    "beta_vae": beta_vae.PAPER,
     "echocotr": echocotr.PAPER,
     "gan": gan.PAPER,
     "l1": l1.PAPER,
@@ -20,5 +27,6 @@ BASELINES: dict[str, Paper] = {
     "self_training": self_training.PAPER,
     "transferred": transferred.PAPER,
     "unet": unet.PAPER,
+    "vae": vae.PAPER,
     "vicreg": vicreg.PAPER,
 }
