@@ -37,6 +37,7 @@ class Hearts:
                     "ef_percent": 20.0 + 3 * i,
                     "sequence": "ab"[i % 2],
                     "known": "no" if i > 5 else "yes",
+                    "left_ventricle_area_px": 24.0 * (24 - i),
                 },
             )
             for i in range(8)
@@ -88,6 +89,21 @@ class Net(nn.Module):
 
     def plain(self, image):
         return image
+
+    def code(self, image):
+        return image
+
+    def render(self, code):
+        return code.clamp(0, 1)
+
+    def attributes(self):
+        return ("left_ventricle_area_px",)
+
+    def proxies(self, code):
+        return (code > 0.5).float().mean((2, 3))
+
+    def edited(self, code, attribute, amount):  # noqa: ARG002
+        return code * (1 + 0.5 * amount[:, None, None, None])
 
     def decode(self, content, style):
         return (content[:, :1] + style[:, :1]).repeat_interleave(8, 2).repeat_interleave(8, 3)
@@ -163,7 +179,8 @@ class Eye(nn.Module):
         return self.explained(image)[1]
 
 
-SHORT = {"synthesise": {"schedule": Schedule(steps=20)}}
+TAUGHT = {"schedule": Schedule(steps=20)}
+SHORT = dict.fromkeys(("synthesise", "reconstruct", "interpolate", "edit"), TAUGHT)
 """Tasks that train for minutes, and how long they may here."""
 
 
@@ -178,6 +195,9 @@ UNBOUNDED = {
     *("dice_gain", "concepts", "error_rise_percent", "hd95_px", "mae", "volume_px"),
     *("difference_px", "pearson", "variance", "change", "rmse", "r2", "bias", "mean_predictor"),
     *("limit_low", "limit_high", "spearman", "kendall", "above_chance", "width", "truth_masks"),
+    *("psnr_db", "ssim", "nmi", "perceptual", "mmd_rbf", "mmd_linear", "frechet", "evenness"),
+    *("straightness", "moved", "leak", "ruler", "ruler_rendered", "ar_loss", "ar_loss_sum"),
+    *("spearman_subject", "interpretability", "correlation_data", "correlation_said"),
 }
 """Metrics that may lie outside [0, 1]."""
 SLOW = {"synthesise", "disentangle", "usage"}

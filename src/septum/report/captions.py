@@ -5,16 +5,26 @@ from septum.report.words import readable
 CAPTIONS = {
     "area/area": "The area of a structure: true and estimated, and their difference against their "
     "mean; between the dashed lines lie 95 % of differences.",
+    "attributes/attributes": "What codes say of an attribute against its label, a dot per slice. "
+    "Only the order is asked for.",
     "delineate/examples": "True masks and the model's, on slices spread evenly over the split.",
     "delineate/worst": "The middle slices of the volumes with the lowest Dice.",
     "detect/detection": "Boxes: the true ones, and those found.",
     "detect/precision_recall": "Precision against recall.",
+    "edit/along": "The attribute that is edited and the others, measured again on what is drawn: "
+    "medians, and quartiles.",
+    "edit/edits": "An attribute a row, less of it to the left and more to the right of the image; "
+    "beneath, where the picture depends on the edit (Attri-SSC-VAE, Fig. 3).",
+    "interpolate/interpolations": "What lies between the codes of two subjects (Attri-SSC-VAE, "
+    "Fig. 2).",
     "modality/accuracy": "How often z, one of its dimensions, or the content names the modality of "
     "an unseen subject. One dimension that does it alone holds the modality.",
     "modality/plane": "The styles z of the tested images, along their two principal directions. "
     "Modalities should lie apart.",
     "outliers/roc": "Unknown kinds of images told from known ones.",
     "outliers/typicality": "How unusual every cell is; yellow is unusual.",
+    "reconstruct/reconstructions": "Images, what is drawn of their codes, and the difference: the "
+    "best, a middling and the worst.",
     "retrieve/retrieval": "Queries, and what was found nearest to them.",
     "segment/dice_loss": "Dice loss of a linear map with kernels of different size.",
     "segment/segmentation": "True masks, and those read out of the features.",

@@ -29,12 +29,15 @@ WORDS = {
     "zrec": "z found again",
 }  # fmt: skip
 LOWER_IS_BETTER = {
-    "assd_mm", "dice_loss", "hausdorff_mm", "hd95_mm", "hd95_px", "mae", "mae_reconstruction",
-    "rmse",
+    "ar_loss", "ar_loss_sum", "assd_mm", "dead_atom_share", "dice_loss", "evenness", "frechet",
+    "hausdorff_mm", "hd95_mm", "hd95_px", "leak", "mae", "mae_reconstruction", "mmd_linear",
+    "mmd_rbf", "perceptual", "rmse", "straightness",
 }  # fmt: skip
 NEITHER = {
-    "", "change", "channels_used", "correlation", "difference_ml", "difference_px", "kl", "p_value",
-    "p_value_dice", "variance", "variance_least", "volume_ml", "volume_px",
+    "", "active_share", "change", "channels_used", "correlation", "correlation_data",
+    "correlation_said", "difference_ml", "difference_px", "focus_chance", "kl", "moved", "p_value",
+    "p_correlation_data", "p_correlation_said", "p_value_dice", "variance", "variance_least",
+    "volume_ml", "volume_px",
 }  # fmt: skip
 """What describes, and is not to be high or low."""
 

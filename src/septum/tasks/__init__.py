@@ -3,6 +3,7 @@
 from septum.contract import Task
 from septum.tasks import (
     area,
+    attributes,
     attribution,
     biplane,
     conformal,
@@ -11,9 +12,12 @@ from septum.tasks import (
     detect,
     diagnose,
     disentangle,
+    edit,
+    interpolate,
     modality,
     monitor,
     outliers,
+    reconstruct,
     regress_ef,
     retrieve,
     segment,
@@ -37,6 +41,10 @@ TASKS: dict[str, Task] = {
     "disentangle": disentangle.run,
     "usage": usage.run,
     "monitor": monitor.run,
+    "reconstruct": reconstruct.run,
+    "attributes": attributes.run,
+    "edit": edit.run,
+    "interpolate": interpolate.run,
     "biplane": biplane.run,
     "regress_ef": regress_ef.run,
     "conformal": conformal.run,
@@ -48,6 +56,6 @@ TASKS: dict[str, Task] = {
 OF_FILMS = {"regress_ef", "conformal", "continuity", "attribution", "diagnose"}
 """Tasks that are asked about films; the others about still images."""
 
-WITHOUT_FLOOR = {"synthesise", "transform", "traverse"}
+WITHOUT_FLOOR = {"edit", "interpolate", "synthesise", "transform", "traverse"}
 """Tasks that are not asked of an untrained model: what it draws augments nothing, and masks that
 are one class everywhere survive any change."""
