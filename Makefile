@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
+# Files of tests, two at a time: every process of a test uses one core.
+TWO := --numprocesses 2 --dist loadfile
+
 .PHONY: setup demo test check docs
 
 setup: .venv/developer
@@ -12,14 +15,14 @@ demo: .venv/user
 	$(BIN)/septum demo --out runs/demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TWO)
 
 check: setup
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest $(TWO) -m "not slow" --cov --cov-report=term:skip-covered
 	$(BIN)/mkdocs build --strict --quiet
 
 docs: setup

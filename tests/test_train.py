@@ -355,7 +355,7 @@ def test_clips_are_trained_too(tmp_path: Path) -> None:
 def test_waiting_for_data_is_measured(tmp_path: Path) -> None:
     def slow(start: int) -> Iterator[Batch]:
         for batch in worker.batches(start):
-            time.sleep(0.1)
+            time.sleep(0.4)
             yield batch
 
     worker.fit(tmp_path / "run", load=slow, recipe=replace(RECIPE, steps=4))

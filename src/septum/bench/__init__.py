@@ -2,6 +2,7 @@
 
 from septum.bench import (
     ablation,
+    attri_ssc_vae,
     clips,
     concept_vae,
     coreecho,
@@ -15,6 +16,7 @@ from septum.bench.table import Table
 
 TABLES: dict[str, Table] = {
     "ablation": ablation.rows,
+    "attri_ssc_vae": attri_ssc_vae.rows,
     "clips": clips.rows,
     "concept_vae": concept_vae.rows,
     "coreecho": coreecho.rows,
@@ -26,6 +28,7 @@ TABLES: dict[str, Table] = {
 }
 
 PAGES = {
+    "attri_ssc_vae": "attri_ssc_vae",
     "concept_vae": "concept_vae",
     "coreecho": "coreecho",
     "sdnet": sdnet.mixture("mixed", (1.0, 1.0)),
