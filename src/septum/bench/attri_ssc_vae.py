@@ -2,9 +2,9 @@
 
     slices --train--> OUT/NAME --evaluate--> OUT/NAME/evaluate/TASK --> rows
 
-Every model sees the same slices, as many of them, in the same order. Without `--data` they are of
-phantom hearts in the layout of EMIDEC, drawn into OUT/data. What has been trained or evaluated in
-OUT is not done again.
+Every model sees the same slices in batches of one size; how many of them, its recipe says. Without
+`--data` they are of phantom hearts in the layout of EMIDEC, drawn into OUT/data. What has been
+trained or evaluated in OUT is not done again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from septum import runs
 from septum.bench import once
 from septum.bench.folds import cases
 from septum.bench.published import ATTRI_SSC_VAE
-from septum.bench.table import Row, Setting
+from septum.bench.table import Row, Setting, row
 from septum.contract import Metric
 from septum.data import SOURCES
 from septum.data.prepare import prepare
@@ -128,19 +128,10 @@ class Bench:
 
     def row(self, table: str, name: str, path: str, metric: Metric) -> Row:
         """A number in the shape of a table."""
+        data = self.images.name if self.setting.data else f"phantom as {LAYOUT}"
+        published = ATTRI_SSC_VAE.get(table.split(":", maxsplit=1)[0], {})
         label = self.all[name].label
-        published = ATTRI_SSC_VAE.get(table.split(":", maxsplit=1)[0], {}).get(label, {}).get(path)
-        return {
-            "table": table,
-            "data": self.images.name if self.setting.data else f"phantom as {LAYOUT}",
-            "model": label,
-            "metric": path,
-            "value": metric.value,
-            "low": metric.low,
-            "high": metric.high,
-            "n": float(metric.n),
-            "published": "" if published is None else published,
-        }
+        return row(table, path, metric, data=data, model=label, published=published)
 
 
 def _reconstructed(bench: Bench) -> Iterator[Row]:
