@@ -1,5 +1,6 @@
 """What every test stands on."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,14 @@ from septum.models import MODELS
 torch.set_num_threads(1)  # small tensors: several times faster, steady on shared machines
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def as_if_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test before has left: one thread, and what is logged is heard."""
+    torch.set_num_threads(1)
+    monkeypatch.setattr(logging.getLogger("septum"), "disabled", False)
+    monkeypatch.setattr(logging.getLogger("septum"), "propagate", True)
 
 
 @pytest.fixture(scope="session")
