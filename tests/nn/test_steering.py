@@ -66,7 +66,7 @@ def test_a_miss_is_by_the_range_and_a_shift_by_the_size():
     )  # fmt: skip
     aside = (wall - now["myocardium_area"]) / (now["myocardium_area"] + steering.STEADY_PX)
     aim = 0.5 * (500 - now["left_ventricle_area"]) / 400
-    assert float(missed) == pytest.approx(aim + aside, rel=1e-5)
+    assert float(missed) == pytest.approx(aim + steering.STAY * aside, rel=1e-5)
 
 
 def test_images_whose_pixels_are_unknown_do_not_count():

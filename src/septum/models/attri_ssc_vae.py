@@ -367,10 +367,10 @@ def adapted(config: AttriSscVaeConfig, samples: Samples) -> AttriSscVaeConfig:
 SMALL = AttriSscVaeConfig(
     widths=(16, 64), channels=64, atoms=128, groups=8, reconstruction=1000.0, latent=0.1,
     sparsity=0.05, second_stage=0.25, third_stage=0.3, gamma=8.0, flips=0.5, shift_px=3, toned=0.3,
-    steering=5.0,
+    steering=20.0,
 )  # fmt: skip
 SHORT = Recipe(
-    data="emidec:hearts", steps=3000, batch_size=16, image_size=(64, 64), lr=5e-4,
+    data="emidec:hearts", steps=6000, batch_size=16, image_size=(64, 64), lr=5e-4,
     warmup_steps=100, final_lr=0.05,
 )  # fmt: skip
 

@@ -19,6 +19,8 @@ OTHERS: Mapping[str, Sequence[str]] = {
 }
 """What can be measured here, and what else should stay where it is when it is edited."""
 UNITS = ("_px", "_mm2", "_mm", "_percent")
+STAY = 0.3
+"""Weight of a shift beside a miss: at 1, edits that do nothing are hard to leave."""
 STEADY_PX = 50.0
 """Beside which a shift of an area of almost nothing is small."""
 SHARP_PX = 1.0
@@ -78,14 +80,15 @@ def missed(
 ) -> Float[Tensor, ""]:
     """How far edited images are from what the amount asks for; mean over images where known.
 
-    The miss of the attribute by its range, and the shift of what should stay by its size before.
+    The miss of the attribute by its range and, with less weight, the shift of what should stay by
+    its size before.
     """
     now = measured(before, classes, attribute)
     wanted = aim(now, amount, low=low, high=high)
     off = (measured(after, classes, attribute) - wanted).abs() / (high - low)
     for other in OTHERS[attribute]:
         was = measured(before, classes, other)
-        off = off + (measured(after, classes, other) - was).abs() / (was + STEADY_PX)
+        off = off + STAY * (measured(after, classes, other) - was).abs() / (was + STEADY_PX)
     known = ~off.isnan()
     return torch.where(known, off, 0).sum() / known.sum().clamp(min=1)
 
