@@ -19,7 +19,6 @@ from septum.bench.folds import cases
 from septum.bench.published import ATTRI_SSC_VAE
 from septum.bench.table import Row, Setting, row
 from septum.contract import Metric
-from septum.data import SOURCES
 from septum.data.prepare import prepare
 from septum.data.prepared import Prepared
 from septum.metrics.paired import t_test
@@ -116,14 +115,7 @@ class Bench:
         size = runs.sized("attri_ssc_vae", "small").recipe.image_size
         if self.setting.data:
             return self.setting.prepared(size, list(self.setting.data))
-        root = self.setting.out / "data"
-        if not (root / LAYOUT).is_dir():
-            draw = SOURCES[LAYOUT].drawn
-            assert draw is not None
-            fresh = root / f".{LAYOUT}"  # a folder of that name is whole
-            fresh.mkdir(parents=True)
-            draw(fresh, HEARTS, self.setting.seed)
-            fresh.rename(root / LAYOUT)
+        root = once.drawn(self.setting, LAYOUT, HEARTS)
         return prepare(VIEW, root, size=size, cache=self.setting.out / "cache")
 
     def row(self, table: str, name: str, path: str, metric: Metric) -> Row:

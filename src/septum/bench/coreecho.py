@@ -24,7 +24,6 @@ from septum.bench.published import COREECHO
 from septum.bench.table import Row, Setting
 from septum.bench.table import row as table_row
 from septum.contract import BadInput, Metric
-from septum.data import SOURCES
 from septum.data.prepare import prepare
 from septum.data.prepared import Prepared
 from septum.metrics.agreement import errors
@@ -185,14 +184,8 @@ class Bench:
         size = runs.sized("coreecho", "small").recipe.image_size
         if part in self.named:
             return self.setting.prepared(size, [self.named[part]])
-        layout, root = PARTS[part][0], self.setting.out / "data"
-        if not (root / layout).is_dir():
-            draw = SOURCES[layout].drawn
-            assert draw is not None
-            fresh = root / f".{layout}"  # a folder of that name is whole
-            fresh.mkdir(parents=True)
-            draw(fresh, HEARTS[part], self.setting.seed)
-            fresh.rename(root / layout)
+        layout = PARTS[part][0]
+        root = once.drawn(self.setting, layout, HEARTS[part])
         return prepare(layout, root, size=size, cache=self.setting.out / "cache")
 
 

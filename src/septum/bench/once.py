@@ -6,6 +6,7 @@ from typing import Any
 
 from septum import runs
 from septum.bench.table import Setting
+from septum.data import SOURCES
 from septum.data.prepared import Prepared
 
 
@@ -36,3 +37,16 @@ def asked(setting: Setting, run: Path, task: str, images: Prepared, where: str =
         opened = runs.load(run, device=runs.device())
         runs.evaluate(opened, task, images, out, split="test", seed=setting.seed)
     return out
+
+
+def drawn(setting: Setting, layout: str, subjects: int) -> Path:
+    """OUT/data, where so many phantom subjects lie in the folder LAYOUT, in that layout."""
+    root = setting.out / "data"
+    if not (root / layout).is_dir():
+        draw = SOURCES[layout].drawn
+        assert draw is not None
+        fresh = root / f".{layout}"  # a folder of that name is whole
+        fresh.mkdir(parents=True)
+        draw(fresh, subjects, setting.seed)
+        fresh.rename(root / layout)
+    return root
