@@ -23,12 +23,12 @@ pytestmark = pytest.mark.usefixtures("tiny_models")
 OPTIONS = {
     "demo": "--out --seed --size --steps --subjects",
     "data list": "",
-    "data prepare": "--cache --data --image-size --only --root",
+    "data prepare": "--cache --data --image-size --only --root --unique",
     "data audit": "--data --out --root",
     "data sketch": "--layout --out --seed --subjects NAME",
     "train": "--begin --by --cache --classes --data --fold --folds --labelled --only --out "
-    "--resume --root --seed --set --size --steps --subjects MODEL",
-    "evaluate": "--cache --data --only --out --root --run --seed --split TASK",
+    "--resume --root --seed --set --size --steps --subjects --unique MODEL",
+    "evaluate": "--cache --data --only --out --root --run --seed --split --unique TASK",
     "bench": "--cache --data --out --root --seed --steps TABLE",
     "report": "--cache --results --root --split --tables RUNS",
 }
@@ -150,6 +150,7 @@ def test_sketch_prepare_and_audit(septum, tmp_path, capsys):
     assert facts["data"] == "camus"
     assert facts["image_size"] == [32, 48]
     assert facts["splits"]["train"] == {"images": 4, "subjects": 1}
+    assert facts["organs"] == {"heart": {"images": 8, "subjects": 2}}
     audit = ["data", "audit", *map(str, root), "--out", str(tmp_path / "audit")]
     assert cli.main(audit) == 0
     assert json.loads((tmp_path / "audit" / "audit.json").read_text())["clean"]
@@ -312,7 +313,7 @@ def test_an_empty_split_is_named(septum, own, run, complaint):
     ("change", "said"),
     [
         ({"septum": "9.9.9"}, "9.9.9"),
-        ({"model": "unheard_of"}, "choose one of attri_ssc_vae"),
+        ({"model": "unheard_of"}, "choose one of anatomy_vit"),
         ({"size": "huge"}, "small, paper"),
         ({"config": {}}, "other settings"),
         ({"recipe": []}, "other settings"),

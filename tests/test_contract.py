@@ -36,7 +36,7 @@ def batch(paper):
     For a model of films every frame of a disc is a little brighter than the one before.
     """
     stills = discs()
-    if paper.sizes["small"].recipe.clip is None:
+    if smallest(paper).recipe.clip is None:
         return stills
     rise = torch.linspace(0.8, 1.0, FRAMES)[:, None, None]
     return dataclasses.replace(stills, image=stills.image[:, :, None] * rise)
@@ -57,22 +57,33 @@ def discs():
         mask=disc.where(known, -1),
         unpaired=disc[2:],
         labels={"ef_percent": torch.tensor([60.0, 30.0, math.nan, 45.0])},
+        texts={
+            "label": ["benign", "malignant", "", "benign"],
+            "organ": ["heart", "lung", "heart", ""],
+        },
         ids=["a", "b", "c", "d"],
     )
 
 
 def built(paper, *, seed):
     torch.manual_seed(seed)
-    return paper.build(taught(paper.sizes["small"].config))
+    return paper.build(taught(smallest(paper).config))
+
+
+def smallest(paper):
+    """The size of a paper that a test can afford."""
+    return next(paper.sizes[name] for name in ("tiny", "small") if name in paper.sizes)
 
 
 def taught(config):
-    """A config as the images of these tests decide it, where they decide what is tied to a code."""
-    if not hasattr(config, "attributes"):
-        return config
-    told = {"names": ("ef_percent",), "low": (0.0,), "high": (100.0,)}
-    if hasattr(config, "classes"):
-        told["classes"] = ("background", "left_ventricle")
+    """A config as the images of these tests decide it: attributes of a code, a table of organs."""
+    told = {}
+    if hasattr(config, "attributes"):
+        told |= {"names": ("ef_percent",), "low": (0.0,), "high": (100.0,)}
+        if hasattr(config, "classes"):
+            told["classes"] = ("background", "left_ventricle")
+    if hasattr(config, "organs"):
+        told["organs"] = ("heart", "lung")
     return dataclasses.replace(config, **told)
 
 
@@ -111,10 +122,13 @@ def test_every_trainable_parameter_is_in_a_phase_and_no_other_is(model):
 
 
 def test_every_parameter_moves_without_weight_decay(model, batch):
-    before = {name: p.clone() for name, p in model.named_parameters() if p.requires_grad}
-    step(model, batch)
-    after = dict(model.named_parameters())
-    assert [name for name, value in before.items() if torch.equal(value, after[name])] == []
+    """In one of two steps: what lies before a layer that is zero at first does in the second."""
+    still = {name for name, p in model.named_parameters() if p.requires_grad}
+    for _ in range(2):
+        before = {name: p.clone() for name, p in model.named_parameters()}
+        step(model, batch)
+        still -= {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    assert still == set()
 
 
 def test_loss_terms_are_finite_scalars_with_a_gradient(model, batch):
@@ -133,12 +147,8 @@ def test_a_batch_without_mask_and_labels_will_do(model, batch):
 
 
 def test_same_seed_same_numbers(paper, batch):
-    def losses():
-        model = built(paper, seed=3)
-        return [phase.loss(batch, 0.0) for phase in model.phases()]
-
-    for a, b in zip(losses(), losses(), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    a, b = (losses_of(built(paper, seed=3), batch) for _ in range(2))
+    torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
 def test_features_lie_on_one_grid_and_carry_no_gradient(model, batch):
@@ -156,6 +166,30 @@ def test_encode_draws_nothing(model, batch):
     assert_same(model.encode(batch.image), first)
 
 
+def test_encode_leaves_no_trace(model, batch):
+    """It may be called amid a training: of modes, buffers and chance nothing changes."""
+    for training in (True, False):
+        model.train(training)
+        modes = [module.training for module in model.modules()]
+        state = {name: value.clone() for name, value in model.state_dict().items()}
+        chance = torch.get_rng_state()
+        model.encode(batch.image)
+        assert [module.training for module in model.modules()] == modes
+        torch.testing.assert_close({**model.state_dict()}, state, rtol=0, atol=0, equal_nan=True)
+        assert torch.equal(torch.get_rng_state(), chance)
+
+
+def test_what_is_trained_in_bf16_has_finite_losses_and_gradients_there(paper, model, batch):
+    if smallest(paper).recipe.precision != "bf16":
+        pytest.skip("skipped: it is trained in fp32")
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = [t for phase in model.phases() for t in phase.loss(batch, 0.5).values()]
+    torch.stack([term.float() for term in terms]).sum().backward()
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert gradients
+    assert all(value.isfinite().all() for value in (*terms, *gradients))
+
+
 def test_the_features_of_an_image_do_not_depend_on_its_neighbours(model, batch):
     together, alone = model.encode(batch.image), model.encode(batch.image[2:3])
     for a, b in zip(parts(together), parts(alone), strict=True):
@@ -168,6 +202,8 @@ def test_weights_survive_safetensors(paper, batch, tmp_path):
     save_file(one.state_dict(), tmp_path / "model.safetensors")
     other.load_state_dict(load_file(tmp_path / "model.safetensors"))
     assert_same(other.encode(batch.image), one.encode(batch.image))
+    a, b = (losses_of(model, batch) for model in (one, other))  # a training goes on from there
+    torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
 def test_what_decodes_draws_an_image_in_range(model, batch):
@@ -185,6 +221,11 @@ def test_what_monitors_says_finite_numbers(model, batch):
     health = model.monitors(batch)
     assert health
     assert all(math.isfinite(value) for value in health.values())
+
+
+def losses_of(model, batch):
+    torch.manual_seed(4)
+    return [phase.loss(batch, 0.0) for phase in model.phases()]
 
 
 def parts(features: Features):

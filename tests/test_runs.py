@@ -6,10 +6,13 @@ import pytest
 import torch
 
 from septum import checkpoint, runs
+from septum.baselines import BASELINES
 from septum.contract import BadInput
 from septum.data.classes import merged
 from septum.data.prepare import prepare_many
 from septum.models import MODELS
+from septum.models.anatomy_vit import AnatomyViTConfig
+from septum.nn.vit import VitConfig
 
 pytestmark = pytest.mark.usefixtures("tiny_models")
 
@@ -119,6 +122,41 @@ def test_a_training_begins_with_the_weights_that_fit(folded, images, tmp_path):
 def test_a_run_of_another_kind_cannot_be_begun_with(run, images, tmp_path):
     with pytest.raises(BadInput, match="no weight that fits this model"):
         runs.train("sdnet", images.labelled(0.5), tmp_path / "run", begin=run.folder)
+
+
+@pytest.fixture(scope="module")
+def tuned(images, tmp_path_factory, tiny_models):  # noqa: ARG001 - the order matters
+    """A ViT of a size of its own, that learnt to tell views, with a table of organs."""
+    folder = tmp_path_factory.mktemp("runs") / "tuned"
+    vit = VitConfig(patch_px=16, width=16, depth=2, heads=2, deforms=True)
+    changes = {"vit": vit, "label": "view", "organs": ("lung",)}
+    runs.train("finetuned", images, folder, size="tiny", changes=changes)
+    return folder
+
+
+def test_a_head_takes_over_the_encoder_of_the_run_it_begins_with(tuned, images, tmp_path):
+    runs.train("upernet", images, tmp_path / "drawn", size="tiny", begin=tuned)
+    before, after = runs.load(tuned), runs.load(tmp_path / "drawn")
+
+    assert after.config.vit == before.config.vit
+    assert after.config.organs == before.config.organs == ("lung", "heart")
+    assert after.config.width == BASELINES["upernet"].sizes["tiny"].config.width
+    was, now = (run.model.encoder.state_dict() for run in (before, after))
+    assert max((now[name] - was[name]).abs().max().item() for name in was) < 1e-2
+
+
+def test_what_is_set_comes_before_what_is_taken_over(tuned, images, tmp_path):
+    changes = {"vit": VitConfig(patch_px=16, width=16, depth=1, heads=2, deforms=True)}
+    runs.train("upernet", images, tmp_path / "run", size="tiny", changes=changes, begin=tuned)
+    assert runs.load(tmp_path / "run").config.vit.depth == 1
+
+
+def test_only_the_table_of_organs_is_taken_over_where_nothing_else_is_asked_for(tuned):
+    config = AnatomyViTConfig(organs=("hip",))
+    assert runs.inherited(config, tuned) == replace(config, organs=("lung", "heart"))
+    assert runs.inherited(config, None) is config
+    other = MODELS["sdnet"].sizes["small"].config
+    assert runs.inherited(other, tuned) == other
 
 
 @pytest.mark.parametrize(

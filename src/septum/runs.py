@@ -24,6 +24,7 @@ from septum.data.classes import Groups
 from septum.data.limits import Limits, allows
 from septum.data.loader import batches
 from septum.data.prepared import Prepared
+from septum.data.unique import unique
 from septum.models import MODELS
 from septum.tasks import TASKS, WITHOUT_FLOOR
 from septum.tasks.write import with_floor, write
@@ -48,6 +49,7 @@ class Run:
         fold: Of a cross-validation; None for the splits of the data sets.
         folds: How many there were.
         by: Label that stratified them.
+        unique: Label by which near-duplicates contradict, where these were left out.
         model: With its trained weights, in evaluation mode.
     """
 
@@ -60,6 +62,7 @@ class Run:
     fold: int | None
     folds: int
     by: str
+    unique: str
     seed: int
     paper: Paper
     config: Any
@@ -116,16 +119,18 @@ def train(  # noqa: PLR0913 - each is an option of the command line
         seed: Decides first weights, order of the images and every random number.
         resume: Continue the run in the folder; it ends where it would have ended.
         changes: Fields of the config with other values than the size has.
-        begin: A run whose weights the training begins with, wherever their names and shapes fit.
+        begin: A run whose weights the training begins with, wherever their names and shapes fit;
+            its config decides fields of this one (`inherited`).
 
     Raises:
         BadInput: As `septum.train.fit`; or there is no such model or size.
     """
     chosen = sized(name, size, steps=steps)
-    samples = clipped(chosen.recipe, described(chosen.config, images)).split("train")
+    samples = taken(chosen, images).split("train")
     height, width = samples.batch([0]).image.shape[-2:]
     recipe = replace(chosen.recipe, image_size=(height, width))
-    config = paper(name).adapt(replace(chosen.config, **(changes or {})), samples)
+    config = replace(inherited(chosen.config, begin), **(changes or {}))
+    config = paper(name).adapt(config, samples)
     header = {
         "model": name,
         "size": size,
@@ -138,21 +143,39 @@ def train(  # noqa: PLR0913 - each is an option of the command line
         "by": images.by,
         "subjects": dict(images.shares),
         "labelled": images.shown,
+        "unique": images.unique_by,
         "begin": None if begin is None else checkpoint.read_header(begin),
     }
 
     def from_step(start: int) -> Iterator[Batch]:
         rank, ranks = _place()
         return batches(
-            samples, batch_size=recipe.batch_size, labelled=recipe.labelled, seed=seed,
-            start=start, rank=rank, ranks=ranks,
+            samples, batch_size=recipe.batch_size, labelled=recipe.labelled,
+            balanced=recipe.balanced, seed=seed, start=start, rank=rank, ranks=ranks,
         )  # fmt: skip
 
+    from_step(0)  # what cannot be drawn is refused before anything is written
     model = _built(paper(name), config, seed)
     if begin is not None:
         checkpoint.load_alike(begin, model)
     assert isinstance(model, Model)
     fit(model, from_step, recipe, run=out, header=header, seed=seed, resume=resume)
+
+
+def inherited(config: Any, begin: Path | None) -> Any:
+    """A config with what the run that a training begins with has decided, so that weights fit.
+
+    That is its table of `organs`, or whatever fields the config names under `inherits`.
+
+    Raises:
+        BadInput: The folder holds no run, or one of another version of septum.
+    """
+    if begin is None:
+        return config
+    said = dict(checkpoint.read_header(begin).get("config", {}))
+    wanted = getattr(config, "inherits", ("organs",))
+    both = [name for name in wanted if name in said and hasattr(config, name)]
+    return replace(config, **{n: restored(getattr(config, n), said[n], begin) for n in both})
 
 
 def load(folder: Path, *, device: str = "cpu") -> Run:
@@ -167,7 +190,7 @@ def load(folder: Path, *, device: str = "cpu") -> Run:
         name, size, seed = header["model"], header["size"], header["seed"]
         data, config, recipe = header["data"], header["config"], header["recipe"]
         limits, groups, fold = header["only"], header["classes"], header["fold"]
-        folds, by = header["folds"], header["by"]
+        folds, by, alone = header["folds"], header["by"], header["unique"]
     except KeyError as error:
         raise BadInput(
             f"{folder / checkpoint.CONFIG} does not say the {error}; restore it."
@@ -189,6 +212,7 @@ def load(folder: Path, *, device: str = "cpu") -> Run:
         fold=fold,
         folds=folds,
         by=by,
+        unique=alone,
         seed=seed,
         paper=paper(name),
         config=config,
@@ -227,33 +251,30 @@ def evaluate(
 
 
 def as_seen(run: Run, images: Prepared) -> Prepared:
-    """The images in the splits that the run was trained on, films in clips."""
+    """The images in the splits of the run, without near-duplicates if it was; films in clips."""
     folded = images
+    if run.unique and not images.unique_by:
+        folded = unique(images, by=run.unique)
     if run.fold is not None:
-        folded = images.folded(run.fold, folds=run.folds, by=run.by)
-    return clipped(run.recipe, described(run.config, folded))
+        folded = folded.folded(run.fold, folds=run.folds, by=run.by)
+    return taken(Size(config=run.config, recipe=run.recipe), folded)
 
 
-def clipped(recipe: Recipe, images: Prepared) -> Prepared:
-    """The images as a recipe sees them: films in clips, if it is one for films.
+def taken(size: Size, images: Prepared) -> Prepared:
+    """The images as a model takes them: films in clips, if its recipe is one for films.
 
-    Slices are stacked to volumes, which are films along their slices, if the recipe resamples.
+    Slices are stacked to volumes, which are films along their slices, if the recipe resamples. If
+    the config names attributes, those of the masks of slices or of volumes become labels.
 
     Raises:
-        BadInput: It is one for films, and they are still images; or slices of no volume.
+        BadInput: The recipe is one for films, and they are still images; or slices of no volume.
     """
-    if recipe.clip is None:
-        return images
-    if images.spans is None and not recipe.clip.stride:
-        images = images.stacked(partial(measured.volume, classes=images.classes))
-    return images.filmed(recipe.clip)
-
-
-def described(config: Any, images: Prepared) -> Prepared:
-    """The images with attributes of their masks as labels, if the config names attributes."""
-    if not hasattr(config, "attributes"):
-        return images
-    return images.described(partial(measured.still, classes=images.classes))
+    named, classes, clip = hasattr(size.config, "attributes"), images.classes, size.recipe.clip
+    if clip is None:
+        return images.described(partial(measured.still, classes=classes)) if named else images
+    if images.spans is None and not clip.stride:
+        images = images.stacked(partial(measured.volume, classes=classes) if named else None)
+    return images.filmed(clip)
 
 
 def words(groups: Groups) -> Sequence[str]:

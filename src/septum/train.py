@@ -209,7 +209,7 @@ class Updates:
         if self.recipe.clip_norm:
             nn.utils.clip_grads_with_norm_(phase.parameters, self.recipe.clip_norm, norm)
         for group in optimiser.param_groups:
-            group["lr"] = phase.rate * learning_rate(self.recipe, step)
+            group["lr"] = group["rate"] * phase.rate * learning_rate(self.recipe, step)
         optimiser.step()
         return values
 

@@ -9,7 +9,8 @@ from septum.baselines import ar_vae, attri_vae, beta_vae, vae
 from septum.contract import Batch, Edits, Model, Recipe
 from septum.data.loader import batches
 from septum.data.prepare import prepare
-from septum.nn.attribute_vae import SLICE, AttributeVaeConfig
+from septum.nn.attribute_names import SLICE
+from septum.nn.attribute_vae import AttributeVaeConfig
 from septum.train import Updates
 
 PAPERS = {"vae": vae.PAPER, "beta_vae": beta_vae.PAPER, "ar_vae": ar_vae.PAPER}

@@ -140,7 +140,7 @@ def test_a_gain_is_positive_where_our_error_is_the_smaller(tmp_path):
     assert found["gain_mae"].n == 3
     assert found["p_value_mae"].value < 0.05
     fewer = _answered(tmp_path / "c", [("a", "a", 30.0, 31.0)])
-    with pytest.raises(BadInput, match="asked of other films"):
+    with pytest.raises(BadInput, match="asked of other cases"):
         coreecho._gain(ours, fewer)
 
 

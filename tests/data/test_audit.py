@@ -37,7 +37,8 @@ def root(tmp_path):
         subject, split = subjects.get(i, (f"p{i}", "train"))
         rows.append(f"i{i},{subject},{split},{i}.png,m{i}.png,{'odd' if i in {6, 7} else 'even'}")
     (folder / "manifest.csv").write_text("\n".join(rows))
-    (folder / "dataset.json").write_text('{"modality": "US", "mask_classes": {"1": "square"}}')
+    card = {"modality": "US", "organ": "heart", "mask_classes": {"1": "square"}}
+    (folder / "dataset.json").write_text(json.dumps(card))
     return tmp_path
 
 
@@ -51,6 +52,8 @@ def test_everything_that_was_planted_is_found(root):
     assert ["m9.png" in found.mismatched[0], "m10.png" in found.mismatched[1]] == [True, True]
     assert len(found.mismatched) == 2
     assert found.in_two_splits == {"p0": ["train", "val"]}
+    assert found.organs == {"heart": {"images": 11, "subjects": 10}}
+    assert found.sizes == [(96, 96)]
     assert found.values["kind"] == {"even": 9, "odd": 2}
     assert found.images_with_class == {"background": 10, "square": 8}
     assert sum(found.subjects_by_split.values()) == 10
@@ -68,8 +71,12 @@ def test_the_findings_can_be_written(root, tmp_path):
     facts = json.loads(json.dumps(as_dict(found)))
     assert not facts["clean"]
     assert facts["twins"][0]["ids"] == ["i0", "i6"]
+    assert facts["organs"] == {"heart": {"images": 11, "subjects": 10}}
+    assert facts["smallest"] == facts["largest"] == [96, 96]
     text = as_text(found)
     for line in (
+        "heart: 11 images of 10 subjects",
+        "pixels: 96 x 96; smaller ones",
         "unusable rows: 1",
         "unreadable files: 1",
         "subjects in two splits: 1",
@@ -156,4 +163,5 @@ def test_images_of_one_pixel_are_drawn_without_outlines(tmp_path):
     (folder / "dataset.json").write_text('{"mask_classes": {"1": "square"}}')
     found = audit("a", tmp_path)
     assert as_dict(found)["clean"]
+    assert "pixels: 1 x 1 to 9 x 9; smaller ones" in as_text(found)
     contact_sheet(found).savefig(tmp_path / "sheet.png")

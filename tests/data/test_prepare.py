@@ -227,6 +227,14 @@ def test_ultrasound_gets_its_sector(root):
     assert not sector[0, 0, 30:].any()
 
 
+def test_images_smaller_than_their_frame_are_enlarged(root):
+    batch = prepare("a", root, size=(200, 400), cache=root / "c").split("test").batch([0])
+    assert batch.image.shape == (1, 1, 200, 400)
+    torch.testing.assert_close(batch.image, torch.full_like(batch.image, 14 / 255))
+    diagonal = np.eye(20, 40).repeat(10, 0).repeat(10, 1)  # every pixel ten times
+    np.testing.assert_array_equal(batch.mask[0], diagonal)
+
+
 def test_the_cache_is_where_the_user_wants_it(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_cache() == tmp_path / "septum"

@@ -55,6 +55,19 @@ def test_colours_become_luma(save):
     assert (grey == round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)).all()
 
 
+def test_a_colour_jpeg_becomes_grey(tmp_path):
+    Image.new("RGB", (16, 16), (200, 100, 50)).save(tmp_path / "a.jpg", quality=100)
+    grey = read.image(tmp_path / "a.jpg").grey
+    assert (grey.shape, grey.dtype) == ((16, 16), np.uint8)
+    assert abs(grey.astype(int) - 124).max() <= 2
+
+
+def test_deep_images_keep_more_than_256_levels_apart_in_order(save):
+    ramp = np.arange(0, 65536, 16, dtype=np.uint16).reshape(64, 64)
+    grey = read.image(save(ramp, "a.png")).grey
+    np.testing.assert_array_equal(grey, np.round(ramp / 65520 * 255))  # nothing is clipped
+
+
 def test_deep_images_are_stretched_from_their_range(save):
     grey = read.image(save(np.array([[100, 1100], [600, 350]], np.uint16), "a.png")).grey
     assert grey.tolist() == [[0, 255], [128, 64]]
@@ -184,8 +197,15 @@ def test_masks_must_hold_indices(save, volume):
         read.mask(volume(np.array([[np.nan, 1e9]], np.float32)))
     with pytest.raises(BadInput, match="indices"):
         read.mask(save(np.array([[0, 255]], np.uint8), "a.png"))
-    with pytest.raises(BadInput, match=r"a\.png.*indices"):
-        read.mask(save(np.zeros((2, 2, 3), np.uint8), "a.png"))
+    for colours in (np.eye(2, 3), np.eye(2, 4)):  # red or see-through somewhere
+        pixels = np.stack([colours.astype(np.uint8)] * 2)
+        with pytest.raises(BadInput, match=r"a\.png.*indices"):
+            read.mask(save(pixels, "a.png"))
+
+
+def test_a_grey_mask_may_be_saved_in_colour(save):
+    for mode in ("RGB", "RGBA", "LA"):
+        np.testing.assert_array_equal(read.mask(save(INDEX, "a.png", mode)), INDEX)
 
 
 def test_codes_are_turned_into_indices(volume, save):

@@ -9,13 +9,16 @@ from septum.nn import supervised
 def batch():
     mask = torch.tensor([0, -1, 2, -1])[:, None, None].expand(4, 16, 16).clone()
     image = torch.arange(4.0)[:, None, None, None].expand(4, 1, 16, 16)
-    return Batch(image=image, mask=mask, labels={"x": torch.arange(4.0)}, ids=list("abcd"))
+    labels, texts = {"x": torch.arange(4.0)}, {"organ": ["heart", "breast", "", "liver"]}
+    return Batch(image=image, mask=mask, labels=labels, texts=texts, ids=list("abcd"))
 
 
 def test_images_are_told_apart_by_their_masks(batch):
     known, bare = supervised.annotated(batch), supervised.others(batch)
     assert (list(known.ids), list(bare.ids)) == (["a", "c"], ["b", "d"])
     assert known.labels["x"].tolist() == [0, 2]
+    assert known.texts == {"organ": ["heart", ""]}
+    assert bare.texts == {"organ": ["breast", "liver"]}
     assert bare.image[:, 0, 0, 0].tolist() == [1, 3]
 
 

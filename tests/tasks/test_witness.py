@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from septum.tasks import witness
-from septum.tasks.segmenter import Schedule
+from septum.tasks.segmenter import Schedule, Shown
 
 CPU = torch.device("cpu")
 SCHEDULE = Schedule(steps=60, widths=(4, 8, 16), batch_size=4, lr=1e-2)
@@ -60,6 +60,19 @@ def test_large_images_are_shrunk_and_masks_are_not(toys):
     assert seen.shrink == 2
     assert seen.classes(large.image[:2]).shape == (2, 256, 256)
     assert seen.maps(large.image[:2])[0].shape == (2, 2, 128, 128)
+
+
+def test_half_of_the_images_are_blurred(toys):
+    image = discs(toys, seed=0).image.repeat(25, 1, 1, 1)
+    shown = Shown(rows=torch.arange(len(image)), image=image, target=image)
+    torch.manual_seed(0)
+
+    found = witness.blurred(shown)
+
+    moved = (found.image - image).abs().amax((1, 2, 3)) > 1e-6
+    assert 0.4 < moved.float().mean() < 0.6
+    assert found.target is image
+    torch.testing.assert_close(found.image.mean(), image.mean(), rtol=0.01, atol=0)
 
 
 def test_without_masks_there_is_no_witness(toys, caplog):

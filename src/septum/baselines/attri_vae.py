@@ -19,7 +19,8 @@ from functools import partial
 from septum.contract import Paper
 from septum.losses.anatomy import kl_to_unit
 from septum.losses.attributes import attribute_regularisation
-from septum.nn.attribute_vae import SLICE, AttributeVae, adapted, sizes
+from septum.nn.attribute_names import SLICE
+from septum.nn.attribute_vae import AttributeVae, adapted, sizes
 
 PAPER = Paper(
     title="Attri-VAE",

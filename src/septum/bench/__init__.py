@@ -2,6 +2,8 @@
 
 from septum.bench import (
     ablation,
+    acdt,
+    anatomy_vit,
     attri_ssc_vae,
     clips,
     concept_vae,
@@ -16,6 +18,8 @@ from septum.bench.table import Table
 
 TABLES: dict[str, Table] = {
     "ablation": ablation.rows,
+    "acdt": acdt.rows,
+    "anatomy_vit": anatomy_vit.rows,
     "attri_ssc_vae": attri_ssc_vae.rows,
     "clips": clips.rows,
     "concept_vae": concept_vae.rows,
@@ -28,6 +32,7 @@ TABLES: dict[str, Table] = {
 }
 
 PAGES = {
+    "anatomy_vit": "anatomy_vit",
     "attri_ssc_vae": "attri_ssc_vae",
     "concept_vae": "concept_vae",
     "coreecho": "coreecho",

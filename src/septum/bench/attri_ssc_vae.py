@@ -15,13 +15,12 @@ from typing import Any
 
 from septum import runs
 from septum.bench import once
-from septum.bench.folds import cases
+from septum.bench.folds import compared
 from septum.bench.published import ATTRI_SSC_VAE
 from septum.bench.table import Row, Setting, row
 from septum.contract import Metric
 from septum.data.prepare import prepare
 from septum.data.prepared import Prepared
-from septum.metrics.paired import t_test
 from septum.tasks.write import read
 
 LAYOUT, VIEW = "emidec", "emidec:hearts"
@@ -52,7 +51,7 @@ class Training:
 
 def trainings() -> dict[str, Training]:
     """All trainings by name."""
-    late = {"second_stage": NEVER, "third_stage": NEVER, "steering": 0.0}
+    late = {"second_stage": NEVER, "third_stage": NEVER, "edits": 0.0}
     ours = "attri_ssc_vae"
     found = {
         "vae": Training(model="vae", label="VAE"),
@@ -61,8 +60,8 @@ def trainings() -> dict[str, Training]:
         "attri_vae": Training(model="attri_vae", label="Attri-VAE"),
         "ssc_vae": Training(model=ours, label="SSC-VAE, stage one alone", changes=late),
         ours: Training(model=ours, label="Attri-SSC-VAE"),
-        "unsteered": Training(
-            model=ours, label="Attri-SSC-VAE, edits not taught", changes={"steering": 0.0}
+        "untaught": Training(
+            model=ours, label="Attri-SSC-VAE, edits not taught", changes={"edits": 0.0}
         ),
         "one": Training(model=ours, label="one atom per attribute", changes={"mapping": "one"}),
     }
@@ -144,15 +143,12 @@ def _reconstructed(bench: Bench) -> Iterator[Row]:
 
 
 def _gain(bench: Bench, ours: str, theirs: str) -> dict[str, Metric]:
-    """Mean differences of what both render of the same slices (paired t-test over subjects)."""
-    (subjects, a), (_, b) = (cases([bench.asked(n, "reconstruct")]) for n in (ours, theirs))
-    gains: dict[str, Metric] = {}
-    for path, unit in (("psnr_db", "dB"), ("ssim", "")):
-        test = t_test(a[path], b[path], subjects)
-        gains[f"gain_{path}/{theirs}"] = Metric(
-            value=test.difference, low=test.low, high=test.high, unit=unit, n=test.n
-        )
-    return gains
+    """Mean differences of what both render of the same slices (`septum.bench.folds.compared`)."""
+    a, b = (bench.asked(name, "reconstruct") for name in (ours, theirs))
+    return {
+        f"gain_{path}/{theirs}": compared([a], [[b]], name=path, unit=unit)[f"gain_{path}"]
+        for path, unit in (("psnr_db", "dB"), ("ssim", ""))
+    }
 
 
 def _fitted(bench: Bench) -> Iterator[Row]:
@@ -187,7 +183,7 @@ def _ablated(bench: Bench) -> Iterator[Row]:
 
 def _edited(bench: Bench) -> Iterator[Row]:
     """Figure 3: what an edit does, measured."""
-    for name in ("attri_vae", "unsteered", "attri_ssc_vae"):
+    for name in ("attri_vae", "untaught", "attri_ssc_vae"):
         for path, metric in bench.found(name, "edit").items():
             if path.startswith(EDITED):
                 yield bench.row("Figure 3: edits", name, path, metric)

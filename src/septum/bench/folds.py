@@ -1,7 +1,8 @@
 """Numbers of several folds as one: cases of all of them, of whom none is tested twice."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from septum.metrics.paired import t_test
 FACTS = ("id", "subject", "slices")
 MAIN = "dice/mean"
 
-Table = Mapping[str, Float[np.ndarray, " n"]]
+Column = Float[np.ndarray, " n"]
+Table = Mapping[str, Column]
 
 
 def pooled(folders: Sequence[Path], *, seed: int) -> dict[str, Metric]:
@@ -28,9 +30,21 @@ def pooled(folders: Sequence[Path], *, seed: int) -> dict[str, Metric]:
 
 
 def compared(
-    ours: Sequence[Path], others: Sequence[Sequence[Path]], *, column: str = MAIN
+    ours: Sequence[Path],
+    others: Sequence[Sequence[Path]],
+    *,
+    name: str = MAIN,
+    score: Callable[[Table], Column] | None = None,
+    unit: str = "",
 ) -> dict[str, Metric]:
-    """A column of ours against the best of the others: the mean gain and its p (paired t-test).
+    """A score of ours against the best of the others: the mean gain and its p (paired t-test).
+
+    Args:
+        ours: Evaluations, of different cases.
+        others: Such evaluations of everyone else.
+        name: Of the gain, and of the column that is the score.
+        score: Of every case, higher for better, where it is no column.
+        unit: Of the score.
 
     Raises:
         BadInput: The evaluations are of other cases, or of a single subject.
@@ -43,14 +57,13 @@ def compared(
         raise BadInput(
             f"{ours[0]} was asked of one subject, which says nothing of others; add some."
         )
-    best = max((table[column] for _, table in tables), key=lambda values: float(np.nanmean(values)))
-    test = t_test(found[column], best, subjects)
-    n = test.n
+    score = score or itemgetter(name)
+    best = max((score(table) for _, table in tables), key=lambda values: float(np.nanmean(values)))
+    test = t_test(score(found), best, subjects)
+    n, p = test.n, test.p_value
     return {
-        f"gain_{column}": Metric(value=test.difference, low=test.low, high=test.high, unit="", n=n),
-        f"p_value_{column}": Metric(
-            value=test.p_value, low=test.p_value, high=test.p_value, unit="", n=n
-        ),
+        f"gain_{name}": Metric(value=test.difference, low=test.low, high=test.high, unit=unit, n=n),
+        f"p_value_{name}": Metric(value=p, low=p, high=p, unit="", n=n),
     }
 
 

@@ -30,12 +30,20 @@ def trained(
     return out
 
 
-def asked(setting: Setting, run: Path, task: str, images: Prepared, where: str = "") -> Path:
+def asked(
+    setting: Setting,
+    run: Path,
+    task: str,
+    images: Prepared,
+    where: str = "",
+    *,
+    split: str = "test",
+) -> Path:
     """The folder of what a run answers on the tested subjects of these images."""
     out = run / "evaluate" / (where or task)
     if not (out / "metrics.json").is_file():
         opened = runs.load(run, device=runs.device())
-        runs.evaluate(opened, task, images, out, split="test", seed=setting.seed)
+        runs.evaluate(opened, task, images, out, split=split, seed=setting.seed)
     return out
 
 

@@ -23,6 +23,8 @@ class Images:
     """Folder for prepared images; by default in the user's cache folder."""
     only: tuple[str, ...] = ()
     """Labels that choose among the images: view=4CH, or view=4CH,2CH for either."""
+    unique: bool = False
+    """Leave out near-duplicates, and all of those that the label tells apart."""
 
     def prepared(self, size: tuple[int, int], classes: Sequence[str] = ()) -> Any:
         """All of them as one `septum.data.prepared.Prepared` of this height and width in pixels.
@@ -32,10 +34,11 @@ class Images:
         from septum.data import classes as structures
         from septum.data import limits
         from septum.data.prepare import prepare_many
+        from septum.data.unique import unique
 
         groups, allowed = structures.parse(classes), limits.parse(self.only)
         found = prepare_many(self.data, self.root, size=size, cache=self.cache, groups=groups)
-        return found.limited(allowed)
+        return (unique(found) if self.unique else found).limited(allowed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +49,8 @@ class DataList:
         """Print one row per data set."""
         from septum.data import SOURCES
 
-        rows = [(name, s.title, s.licence, s.url) for name, s in SOURCES.items()]
-        show.table(("name", "data set", "licence", "where"), rows)
+        rows = [(name, s.title, s.organ, s.licence, s.url) for name, s in SOURCES.items()]
+        show.table(("name", "data set", "organ", "licence", "where"), rows)
         print("Any other folder is read by its manifest.csv and dataset.json.")
 
 
@@ -61,19 +64,16 @@ class DataPrepare:
 
     def run(self) -> None:
         """Prepare; print the counts, and write them into the cache."""
+        from septum.data import counts
         from septum.data.prepare import default_cache
-        from septum.data.split import SPLITS
 
         ready = self.images.prepared(self.image_size)
-        counts = {
-            split: {"images": len(found), "subjects": len({r.subject for r in found})}
-            for split in SPLITS
-            if (found := [r for r in ready.records if r.split == split])
-        }
-        rows = [(split, n["images"], n["subjects"]) for split, n in counts.items()]
-        show.table(("split", "images", "subjects"), rows)
+        splits, organs = counts.by_split(ready.records), counts.by_label(ready.records, "organ")
+        for what, found in (("split", splits), ("organ", organs)):
+            rows = [(value, n["images"], n["subjects"]) for value, n in found.items()]
+            show.table((what, "images", "subjects"), rows)
         h, w = self.image_size
-        facts = {"data": ready.name, "image_size": [h, w], "splits": counts}
+        facts = {"data": ready.name, "image_size": [h, w], "splits": splits, "organs": organs}
         name = ready.name.replace(":", "-")
         show.json_file((self.images.cache or default_cache()) / f"{name}-{h}x{w}.json", facts)
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from septum.contract.facts import Batch
+from septum.contract.training import Features
 
 
 @runtime_checkable
@@ -54,6 +55,64 @@ class Regresses(Protocol):
 
     def regress(self, image: Float[Tensor, "b c *t h w"]) -> Mapping[str, Float[Tensor, " b"]]:
         """Estimates by label name, in the unit of the name, without gradients."""
+        ...
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """A model that tells the value of a text label."""
+
+    def classified(self) -> tuple[str, Sequence[str]]:
+        """Name of the label, and its values in the order of `classify`."""
+        ...
+
+    def classify(self, image: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b values"]:
+        """Probability of every value, without gradients."""
+        ...
+
+
+@runtime_checkable
+class Conditions(Protocol):
+    """A model whose features depend on the organ that an image shows."""
+
+    def organs(self) -> Sequence[str]:
+        """The organs it knows: values of the label `organ`."""
+        ...
+
+    def recognise(self, image: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b organs"]:
+        """Probability of every organ, without gradients."""
+        ...
+
+    def encode_as(
+        self, image: Float[Tensor, "b 1 h w"], organ: Float[Tensor, "b organs"]
+    ) -> Features:
+        """Features under this distribution over the organs; all zero for an unknown organ."""
+        ...
+
+
+@runtime_checkable
+class Deforms(Conditions, Protocol):
+    """A model that looks, from every cell of a grid, at places that depend on the organ."""
+
+    def offsets(
+        self, image: Float[Tensor, "b 1 h w"], organ: Float[Tensor, "b organs"]
+    ) -> Float[Tensor, "b blocks taps 2 h2 w2"]:
+        """From every cell to where each tap samples, (down, right) in cells, without gradients."""
+        ...
+
+
+@runtime_checkable
+class Inpaints(Protocol):
+    """A model that fills in hidden patches of an image."""
+
+    def patch_px(self) -> int:
+        """Side of a patch in pixels."""
+        ...
+
+    def inpaint(
+        self, image: Float[Tensor, "b 1 h w"], hidden: Bool[Tensor, "b h2 w2"]
+    ) -> Float[Tensor, "b 1 h w"]:
+        """The image with its hidden patches as the model draws them, without gradients."""
         ...
 
 

@@ -27,6 +27,8 @@ class Record:
         subject: Patient (or the closest thing the data set has): the unit no split may cut.
         image: File with the pixels.
         mask: Class index per pixel; same height and width as the image.
+        more_masks: Files of other parts of the mask, such as a lesion each; where several of them
+            have a class, the largest index counts.
         at: Where the image lies in files that hold more than one: (slice,) of a volume, (slice,
             frame) of a cine; empty for a file with one picture.
         film: Files that hold the frames of a film, in order: one file of all, or a picture each;
@@ -45,6 +47,7 @@ class Record:
     subject: str
     image: Path
     mask: Path | None = None
+    more_masks: Sequence[Path] = ()
     at: tuple[int, ...] = ()
     film: Sequence[Path] = ()
     span: tuple[int, int] | None = None
@@ -69,6 +72,8 @@ class Source:
             None for the levels of the file.
         drawn: Fill that layout with so many phantom subjects, drawn from a seed; None where there
             is only the sketch.
+        organ: That all its images show: their label `organ` once they are prepared, unless their
+            own says otherwise; empty where they show several, or nobody says.
     """
 
     title: str
@@ -82,6 +87,7 @@ class Source:
     codes: Mapping[int, int] | None = None
     stretch: tuple[float, float] | None = None
     drawn: Callable[[Path, int, int], None] | None = None
+    organ: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +99,7 @@ class Batch:
         sector: True inside the ultrasound cone; everywhere true for other modalities.
         mask: Class index per pixel, -1 where the image has no mask.
         labels: One value per image by label name, NaN where unknown.
+        texts: The same of text labels, empty where unknown.
         ids: The record of every image, for messages.
         unpaired: Masks of some images of the split, not of these: what shapes look like.
     """
@@ -101,6 +108,7 @@ class Batch:
     sector: Bool[Tensor, "b 1 h w"] | None = None
     mask: Int[Tensor, "b h w"] | None = None
     labels: Mapping[str, Float[Tensor, " b"]] = field(default_factory=dict[str, Tensor])
+    texts: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     ids: Sequence[str] = ()
     unpaired: Int[Tensor, "m h w"] | None = None
 

@@ -37,6 +37,7 @@ class Phase:
 
     Attributes:
         rate: Factor of the learning rate of the recipe.
+        rates: A factor of every parameter beside, such as that of its layer; none for 1 each.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Phase:
     loss: Callable[[Batch, float], Terms]
     betas: tuple[float, float] = (0.9, 0.999)
     rate: float = 1.0
+    rates: Sequence[float] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,8 @@ class Recipe:
         labelled: How many of them are drawn from the images with a mask; the others are drawn from
             all images, come without a mask, and as many unpaired masks come with them. At 0 all
             are drawn from all, as they are.
+        balanced: Label whose values are drawn equally often, such as `organ`; empty for every image
+            as often as any other.
         image_size: Height and width in pixels that images are prepared at.
         clip: What is seen of a film; None for still images.
         lr_drop_steps: The learning rate is divided by 10 after every so many steps; 0 for never.
@@ -72,6 +76,7 @@ class Recipe:
     steps: int
     batch_size: int = 16
     labelled: int = 0
+    balanced: str = ""
     image_size: tuple[int, int] = (224, 224)
     clip: Clip | None = None
     lr: float = 1e-4

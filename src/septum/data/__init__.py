@@ -6,6 +6,7 @@ from septum.contract import BadInput, Record, Source
 from septum.data import (
     acdc,
     beats,
+    busi,
     camus,
     camus_sequences,
     echonet_dynamic,
@@ -21,6 +22,7 @@ from septum.data import (
 SOURCES: dict[str, Source] = {
     "acdc": acdc.SOURCE,
     "beats": beats.SOURCE,
+    "busi": busi.SOURCE,
     "camus": camus.SOURCE,
     "camus_sequences": camus_sequences.SOURCE,
     "echonet_dynamic": echonet_dynamic.SOURCE,

@@ -239,4 +239,5 @@ SOURCE = Source(
     records=records,
     sketch=sketch,
     field_mm=FIELD_MM,
+    organ="heart",
 )

@@ -6,6 +6,7 @@
 """
 
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from jaxtyping import UInt8
 
 from septum.contract import BadInput, Label, Record, Source
 from septum.data import alike, decode, open_source, volume
+from septum.data.counts import Counts, by_label
 from septum.data.split import by_hash
 
 MOST_VALUES = 20
@@ -54,6 +56,8 @@ class Audit:
         records: Those that can be read.
         codes: Class index of every value in their masks (`septum.contract.Source.codes`).
         values: How often a text label has which value.
+        organs: Images and subjects by organ.
+        sizes: Heights and widths of images, from the least pixels to the most.
         bad_rows: Rows of the table that cannot be used; one sentence each.
         unreadable: Files that cannot be decoded; one sentence each.
         mismatched: Masks of another size, or with unknown indices; one sentence each.
@@ -68,6 +72,8 @@ class Audit:
     subjects_by_split: Mapping[str, int]
     images_with_class: Mapping[str, int]
     values: Mapping[str, Mapping[str, int]]
+    organs: Counts
+    sizes: Sequence[tuple[int, int]]
     bad_rows: Sequence[str]
     unreadable: Sequence[str]
     mismatched: Sequence[str]
@@ -83,6 +89,7 @@ class _Seen:
     mismatched: list[str] = field(default_factory=list[str])
     images_with_class: Counter[str] = field(default_factory=Counter[str])
     records: list[Record] = field(default_factory=list[Record])
+    sizes: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
     thumbnails: list[UInt8[np.ndarray, "32 32"]] = field(default_factory=list)
     digests: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
@@ -113,6 +120,8 @@ def audit(name: str, root: Path) -> Audit:
         subjects_by_split=Counter(split.values()),
         images_with_class=seen.images_with_class,
         values=_values(records),
+        organs=by_label(records, "organ", default=source.organ),
+        sizes=sorted(seen.sizes, key=math.prod),
         bad_rows=bad_rows,
         unreadable=seen.unreadable,
         mismatched=seen.mismatched,
@@ -129,6 +138,7 @@ def _look(record: Record, source: Source, seen: _Seen) -> None:
         return
     classes = source.classes
     seen.records.append(record)
+    seen.sizes.add((grey.shape[0], grey.shape[1]))
     seen.thumbnails.append(alike.thumbnail(grey))
     seen.digests.append((_digest(grey), "" if index is None else _digest(index)))
     if index is not None:

@@ -116,4 +116,5 @@ SOURCE = Source(
     classes=camus.CLASSES,
     records=records,
     sketch=camus.sketch,
+    organ="heart",
 )

@@ -161,4 +161,5 @@ SOURCE = Source(
     classes=CLASSES,
     records=records,
     sketch=sketch,
+    organ="heart",
 )

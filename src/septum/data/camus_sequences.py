@@ -92,4 +92,5 @@ SOURCE = Source(
     records=records,
     sketch=sketch,
     drawn=drawn,
+    organ="heart",
 )

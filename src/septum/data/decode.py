@@ -88,6 +88,8 @@ def mask(record: Record, codes: read.Codes | None = None) -> UInt8[np.ndarray, "
     if record.mask is None:
         return None
     index = _whole_mask(record, record.mask, codes)
+    for path in record.more_masks:
+        index = _united(index, _whole_mask(record, path, codes), record.mask, path)
     if record.window is not None:
         _check_same_size(record, index)
     return window.cut(index, record)
@@ -98,6 +100,17 @@ def _whole_mask(record: Record, path: Path, codes: read.Codes | None) -> UInt8[n
         return read.mask(path, codes)
     values = volume.load(path, axial=_is_axial(record)).values(record.at)
     return read.indices(path, values, codes)
+
+
+def _united(
+    one: UInt8[np.ndarray, "h w"], other: UInt8[np.ndarray, "h2 w2"], first: Path, path: Path
+) -> UInt8[np.ndarray, "h w"]:
+    if one.shape != other.shape:
+        raise BadInput(
+            f"The mask {path} has {other.shape[0]} x {other.shape[1]} pixels and {first} of the "
+            f"same image {one.shape[0]} x {one.shape[1]}; export all at the same size."
+        )
+    return np.maximum(one, other)
 
 
 def _check_same_size(record: Record, index: UInt8[np.ndarray, "h w"]) -> None:

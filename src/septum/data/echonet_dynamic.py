@@ -238,4 +238,5 @@ SOURCE = Source(
     records=records,
     sketch=sketch,
     drawn=drawn,
+    organ="heart",
 )

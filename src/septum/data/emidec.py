@@ -121,4 +121,5 @@ SOURCE = Source(
     sketch=sketch,
     field_mm=FIELD_MM,
     drawn=drawn,
+    organ="heart",
 )

@@ -31,6 +31,9 @@ def as_dict(audit: Audit) -> dict[str, Any]:
         "subjects": dict(audit.subjects_by_split),
         "images_with_class": dict(audit.images_with_class),
         "values": {name: dict(counts) for name, counts in audit.values.items()},
+        "organs": {name: dict(counts) for name, counts in audit.organs.items()},
+        "smallest": list(audit.sizes[0]) if audit.sizes else None,
+        "largest": list(audit.sizes[-1]) if audit.sizes else None,
         "bad_rows": list(audit.bad_rows),
         "unreadable": list(audit.unreadable),
         "mismatched": list(audit.mismatched),
@@ -45,10 +48,19 @@ def as_text(audit: Audit) -> str:
     lines = [
         f"{audit.name}: {_total(audit.images_by_split)} images of "
         f"{_total(audit.subjects_by_split)} subjects",
+        *_sizes(audit.sizes),
         *_counts("images", audit.images_by_split, SPLITS),
         *_counts("subjects", audit.subjects_by_split, SPLITS),
         *_counts("images with", audit.images_with_class, ()),
-        *(line for name, counts in audit.values.items() for line in _counts(name, counts, ())),
+        *(
+            f"  {name}: {of['images']} images of {of['subjects']} subjects"
+            for name, of in audit.organs.items()
+        ),
+        *(
+            line
+            for name, counts in audit.values.items()
+            for line in _counts(name, counts, ()) * (name != "organ")
+        ),
         *_list("unusable rows", audit.bad_rows),
         *_list("unreadable files", audit.unreadable),
         *_list("masks that do not fit", audit.mismatched),
@@ -141,6 +153,12 @@ def _twins_as_text(twins: Sequence[Twins]) -> list[str]:
 def _counts(title: str, counts: Mapping[str, int], order: Sequence[str]) -> list[str]:
     names = [name for name in order if name in counts] or list(counts)
     return [f"  {title}: " + ", ".join(f"{name} {counts[name]}" for name in names)] * bool(names)
+
+
+def _sizes(sizes: Sequence[tuple[int, int]]) -> list[str]:
+    ends = [" x ".join(map(str, size)) for size in (*sizes[:1], *sizes[1:][-1:])]
+    hint = "; smaller ones than they are prepared at are enlarged"
+    return [f"  pixels: {' to '.join(ends)}{hint}"] * bool(sizes)
 
 
 def _list(title: str, lines: Sequence[str]) -> list[str]:

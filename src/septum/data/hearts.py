@@ -117,4 +117,5 @@ SOURCE = Source(
     records=records,
     sketch=emidec.sketch,
     stretch=(1.0, 99.0),
+    organ="heart",
 )

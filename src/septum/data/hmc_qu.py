@@ -199,4 +199,5 @@ SOURCE = Source(
     records=records,
     sketch=sketch,
     drawn=drawn,
+    organ="heart",
 )

@@ -6,6 +6,9 @@ batch may straddle two. A run resumes at any step, and any number of ranks sees 
 Where some images are to have masks, three such orders run side by side: of the images with a mask,
 of all images, and of all masks, also those that are kept from their images.
 
+Where the values of a label are to be balanced, they take turns, each in an order of its own: every
+batch has as many images of one as of another, up to one.
+
 Of films, clips are drawn: where those of batch i begin depends on (seed, i), too.
 """
 
@@ -21,11 +24,12 @@ from jaxtyping import Int
 
 from septum.contract import BadInput, Batch, Films, Outlined, Samples
 from septum.data import clips
+from septum.data.limits import written
 
 AHEAD = 2
 """Batches that are read while the model computes."""
 
-_LABELLED, _OTHERS, _UNPAIRED, _STARTS = 1, 2, 3, 4
+_LABELLED, _OTHERS, _UNPAIRED, _STARTS, _VALUES, _ROWS = range(1, 7)
 """Tell what is drawn with one seed apart."""
 
 
@@ -34,6 +38,7 @@ def batches(
     *,
     batch_size: int,
     labelled: int = 0,
+    balanced: str = "",
     seed: int,
     start: int = 0,
     rank: int = 0,
@@ -47,6 +52,9 @@ def batches(
             first clips of all films of a rank, then the second ones, and so on.
         labelled: How many of them have a mask; the others then come without, and as many unpaired
             masks with them. At 0 all are drawn from all, as they are.
+        balanced: A label whose values are drawn equally often: within any batch over all ranks, and
+            within any row of batches, the counts of two values differ by one at most. Images
+            without the label count as one value more. Empty for every image as often as another.
         seed: Chooses the order.
         start: Number of the first batch.
         rank: This process of `ranks`: it gets its run of rows of every batch.
@@ -54,7 +62,8 @@ def batches(
 
     Raises:
         BadInput: The batch cannot be dealt out evenly, the seed is negative, or no image has the
-            mask that is asked for; films are never chosen for theirs.
+            mask or the label that is asked for; films are never chosen for theirs, and not for
+            both.
     """
     if batch_size < 1 or batch_size % ranks or labelled % ranks:
         raise BadInput(f"A batch of {batch_size} cannot be dealt out to {ranks} processes evenly.")
@@ -62,6 +71,10 @@ def batches(
         raise BadInput(f"A batch of {batch_size} cannot have {labelled} images with a mask.")
     if seed < 0:
         raise BadInput(f"The seed {seed} is negative; use 0 or more.")
+    if balanced:
+        values = _values(samples, balanced, labelled=labelled)
+        turns = _Turns(values, batch_size, seed, rank, ranks)
+        return Batches(lambda number: samples.batch(turns.rows(number)), start=start)
     everything = range(len(samples.records))
     if not labelled:
         order = _Order(everything, batch_size, (seed,), rank, ranks)
@@ -80,6 +93,24 @@ def batches(
         _Order(samples.outlined(), others, (seed, _UNPAIRED), rank, ranks),
     )
     return Batches(lambda number: _mixed(samples, *(o.rows(number) for o in orders)), start=start)
+
+
+def _values(samples: Samples, label: str, *, labelled: int) -> list[list[int]]:
+    """Places of the images that have each value of a label, and of those that have none."""
+    if labelled or isinstance(samples, Films):
+        raise BadInput(
+            f"Images are balanced by {label!r} only where they are stills and not chosen for their "
+            "masks; choose a recipe that asks for one of these, or other images."
+        )
+    places: dict[str, list[int]] = {}
+    for place, record in enumerate(samples.records):
+        places.setdefault(written(record.labels.get(label)), []).append(place)
+    if not any(places):
+        raise BadInput(
+            f"No image of {samples.name} ({samples.split}) has the label {label!r} to balance by; "
+            "add it as a column of the table; an organ may also stand in dataset.json."
+        )
+    return [places[value] for value in sorted(places)]
 
 
 def _filmed(films: Films, order: "_Order", seed: int, number: int) -> Batch:
@@ -152,3 +183,22 @@ class _Order:
 
     def _draw_epoch(self, epoch: int) -> Int[np.ndarray, " n"]:
         return np.random.default_rng((*self._key, epoch)).permutation(len(self._places))
+
+
+class _Turns:
+    """Which places stand in batch i where groups of places take turns.
+
+    The rows of a batch are mixed, so that every rank meets every group.
+    """
+
+    def __init__(
+        self, groups: Sequence[Sequence[int]], size: int, seed: int, rank: int, ranks: int
+    ) -> None:
+        self._orders = [_Order(g, 1, (seed, _VALUES, k), 0, 1) for k, g in enumerate(groups)]
+        self._all = _Order(range(size), size, (seed, _ROWS), rank, ranks)
+
+    def rows(self, number: int) -> list[int]:
+        """The places of batch `number` that are this rank's."""
+        count = len(self._orders)
+        turns = [number * self._all.size + row for row in self._all.rows(number)]
+        return [self._orders[t % count].rows(t // count)[0] for t in turns]

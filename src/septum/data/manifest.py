@@ -1,12 +1,13 @@
 """A folder with a table: `manifest.csv`, `dataset.json`, and the files that the table names.
 
-    dataset.json   name, title, modality, license, citation, url, mask_classes {"1": "..."}
+    dataset.json   name, title, modality, organ, license, citation, url, mask_classes {"1": "..."}
     manifest.csv   id, subject, image; optional split, mask; every other column is a label
     ...            images in grey; masks with one class index per pixel, same height and width;
                    or films, `.avi` or `.mp4`, whose mask is that of end-diastole
 
 A column whose filled cells are all numbers is numeric, any other is text; an empty cell means
-unknown. The modality of the card becomes a label of every record, unless a column says it.
+unknown. The modality of the card becomes a label of every record, unless a column says it; so does
+its organ, once the images are prepared (`septum.contract.Source.organ`).
 """
 
 import csv
@@ -54,6 +55,7 @@ def source(folder: Path) -> Source:
         classes=_classes(folder, card.get("mask_classes", {})),
         records=records,
         sketch=sketch,
+        organ=card.get("organ", ""),
     )
 
 
@@ -166,7 +168,7 @@ def _card(folder: Path) -> dict[str, Any]:
         card = json.loads(_text(path, MAX_CARD_BYTES))
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path} is no JSON; correct it.") from error
-    texts = ("title", "name", "url", "license", "citation", "modality")
+    texts = ("title", "name", "url", "license", "citation", "modality", "organ")
     if not isinstance(card, dict) or not all(isinstance(card.get(k, ""), str) for k in texts):
         raise BadInput(f"{path} is no JSON object with texts for {', '.join(texts)}; correct it.")
     return card

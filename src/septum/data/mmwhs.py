@@ -134,4 +134,5 @@ SOURCE = Source(
     records=records,
     sketch=sketch,
     codes=CODES,
+    organ="heart",
 )

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Int
 
-from septum.contract import BadInput, Record, Source
+from septum.contract import BadInput, Label, Record, Source
 from septum.data import fitted, open_source, table, volume
 from septum.data.classes import Groups, merged
 from septum.data.prepared import Prepared
@@ -58,7 +58,7 @@ def prepare(name: str, root: Path, *, size: tuple[int, int], cache: Path | None 
     folder = (cache or default_cache()) / f"{name.replace(':', '-')}-{size[0]}x{size[1]}-{key}"
     if not folder.is_dir():
         _write(folder, records, source=source, size=size)
-    return _open(folder, name, source.classes)
+    return _open(folder, name, source)
 
 
 def prepare_many(
@@ -88,7 +88,7 @@ def prepare_many(
     if not names or len(set(names)) < len(names):
         raise BadInput("Name at least one data set, and every one once.")
     parts = [merged(prepare(name, root, size=size, cache=cache), groups or {}) for name in names]
-    return parts[0] if len(parts) == 1 else _join(parts)
+    return parts[0] if len(parts) == 1 else joined(parts)
 
 
 def default_cache() -> Path:
@@ -96,7 +96,8 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "septum"
 
 
-def _join(parts: Sequence[Prepared]) -> Prepared:
+def joined(parts: Sequence[Prepared]) -> Prepared:
+    """Prepared data sets, of whatever folders, one after the other as one; as `prepare_many`."""
     films = [part.name for part in parts if part.spans is not None]
     if 0 < len(films) < len(parts):
         raise BadInput(
@@ -122,7 +123,7 @@ def _join(parts: Sequence[Prepared]) -> Prepared:
     )
 
 
-def _open(folder: Path, name: str, classes: Sequence[str]) -> Prepared:
+def _open(folder: Path, name: str, source: Source) -> Prepared:
     try:
         images, sectors, masks = (open_frames(folder, k) for k in ("images", "sectors", "masks"))
         records = table.read(folder)
@@ -133,10 +134,11 @@ def _open(folder: Path, name: str, classes: Sequence[str]) -> Prepared:
     frames = count if spans is None else spans[-1].sum()
     if (len(images), len(sectors), len(masks) or count) != (frames, count, count):
         raise _damaged(folder)
+    organ: dict[str, Label] = {"organ": source.organ} if source.organ else {}
     return Prepared(
         name=name,
-        classes=classes,
-        records=[replace(r, labels={**r.labels, "data": name}) for r in records],
+        classes=source.classes,
+        records=[replace(r, labels={**organ, **r.labels, "data": name}) for r in records],
         places=np.arange(len(records)),
         images=images,
         sectors=sectors,
@@ -189,7 +191,7 @@ def _key(records: Sequence[Record], source: Source, size: tuple[int, int]) -> st
     facts = [
         (
             *(r.id, r.subject, r.split, r.at, dict(r.labels)),
-            *(*map(_stamp, (r.image, r.mask)), *_film(r), *_window(r)),
+            *(*map(_stamp, (r.image, r.mask)), *_film(r), *_window(r), *_more_masks(r)),
         )
         for r in records
     ]
@@ -206,6 +208,11 @@ def _film(record: Record) -> list[Any]:
 def _window(record: Record) -> list[Any]:
     """What only a part of a picture has: a whole one is named as before."""
     return [] if record.window is None else [record.window]
+
+
+def _more_masks(record: Record) -> list[Any]:
+    """What only a mask of several files has."""
+    return [{"more_masks": [*map(_stamp, record.more_masks)]}] if record.more_masks else []
 
 
 def _stamp(path: Path | None) -> list[tuple[str, int, int]]:

@@ -41,6 +41,8 @@ class Prepared:
         shares: Of the training subjects that were kept, by data set, where not all were.
         shown: Share of the training subjects whose masks are shown.
         hidden: The other training subjects.
+        unique_by: Label by which near-duplicates contradict one another, where these were left out
+            (`septum.data.unique`); empty where they were not.
         singles: Slices that `stacked` has left out since they are no volume.
     """
 
@@ -61,6 +63,7 @@ class Prepared:
     shares: Mapping[str, float] = field(default_factory=dict[str, float])
     shown: float = 1.0
     hidden: frozenset[str] = frozenset()
+    unique_by: str = ""
     singles: int = 0
 
     def limited(self, limits: Limits) -> "Prepared":

@@ -72,6 +72,8 @@ def image(path: Path) -> Pixels:
 def mask(path: Path, codes: Codes | None = None) -> UInt8[np.ndarray, "h w"]:
     """Read a map of class indices; the colours of a palette picture do not matter.
 
+    One that was saved as a colour picture without having any colour is read as the grey one it is.
+
     Args:
         path: File of the mask.
         codes: Class index of every value in the file, where it holds no indices.
@@ -182,9 +184,16 @@ def _decoded(
 
 
 def _one_band(path: Path, picture: Image.Image) -> Shaped[np.ndarray, "h w"]:
-    if len(picture.getbands()) > 1:
-        raise _no_indices(path)
-    return np.asarray(picture)
+    bands = dict(zip(picture.getbands(), map(np.asarray, picture.split()), strict=True))
+    opacity = bands.pop("A", None) if len(bands) > 1 else None
+    first, *others = bands.values()
+    see_through = opacity is not None and np.ptp(opacity) > 0
+    if see_through or not all(np.array_equal(first, other) for other in others):
+        raise BadInput(
+            f"The mask {path} holds colours and no class indices; save it as an 8-bit picture with "
+            "one index per pixel."
+        )
+    return first
 
 
 def _no_indices(path: Path) -> BadInput:

@@ -22,4 +22,5 @@ SOURCE = Source(
     classes=phantom.STACK_CLASSES,
     records=manifest.records,
     sketch=sketch,
+    organ="heart",
 )

@@ -1,7 +1,15 @@
 """Phantom hearts as a data set: ultrasound stills whose every fact is known."""
 
+from pathlib import Path
+
 from septum.contract import Source
 from septum.data import manifest, phantom
+
+
+def drawn(folder: Path, subjects: int, seed: int) -> None:
+    """Fill the folder with both apical views of so many hearts, at end-diastole and end-systole."""
+    phantom.write(folder, subjects=subjects, seed=seed)
+
 
 SOURCE = Source(
     title="Synthetic echocardiograms, drawn from one 3-D heart per subject",
@@ -11,4 +19,6 @@ SOURCE = Source(
     classes=tuple(phantom.CLASSES),
     records=manifest.records,
     sketch=manifest.sketch,
+    drawn=drawn,
+    organ="heart",
 )

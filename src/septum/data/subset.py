@@ -60,6 +60,7 @@ class Subset:
             sector=torch.from_numpy(sectors.view(bool))[:, None],
             mask=self._masks(indices),
             labels={name: torch.from_numpy(v[rows]) for name, v in self._numbers.items()},
+            texts={name: [v[i] for i in indices] for name, v in self._texts.items()},
             ids=[self.records[i].id for i in indices],
         )
 
@@ -96,6 +97,13 @@ class Subset:
         names = {k: None for f in facts for k, v in f.items() if not isinstance(v, str)}
         return {k: np.array([_number(f.get(k)) for f in facts], np.float32) for k in names}
 
+    @cached_property
+    def _texts(self) -> dict[str, list[str]]:
+        """Every text label of every record."""
+        facts = [r.labels for r in self.records]
+        names = {k: None for f in facts for k, v in f.items() if isinstance(v, str)}
+        return {k: [_text(f.get(k)) for f in facts] for k in names}
+
 
 def is_outlined(record: Record) -> bool:
     """Whether the record has a mask, in a file or traced."""
@@ -104,6 +112,10 @@ def is_outlined(record: Record) -> bool:
 
 def _number(value: str | float | None) -> float:
     return math.nan if value is None or isinstance(value, str) else value
+
+
+def _text(value: str | float | None) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _intensities(grey: UInt8[np.ndarray, "b h w"]) -> Tensor:

@@ -2,7 +2,7 @@
 
     id subject split image mask at · height width scale_y scale_x offset_y offset_x · label.NAME ...
     film outlines, where records are films; their number of frames is the label `frames`
-    window, where records are parts of pictures
+    window, where records are parts of pictures; more_masks, where some have several
 
 `height` and `width` are of the picture in its file, or of the part of it. Labels that are points
 (`*_y_px`, `*_x_px`), the corners of outlines and spacings (`spacing_y_mm`, `spacing_x_mm`) are
@@ -65,6 +65,7 @@ def write(folder: Path, rows: Sequence[tuple[Record, Mapping[str, Any]]]) -> Non
         "at": pa.array([list(r.at) for r, _ in rows], pa.list_(pa.int32())),
         **(_of_films([r for r, _ in rows]) if any(r.film for r, _ in rows) else {}),
         **(_of_parts([r for r, _ in rows]) if any(r.window for r, _ in rows) else {}),
+        **(_of_masks([r for r, _ in rows]) if any(r.more_masks for r, _ in rows) else {}),
         **{key: [geometry[key] for _, geometry in rows] for key in rows[0][1]},
         **{_LABEL + name: _column([r.labels.get(name) for r, _ in rows]) for name in names},
     }
@@ -81,6 +82,7 @@ def read(folder: Path) -> list[Record]:
             split=row["split"],
             image=Path(row["image"]),
             mask=Path(row["mask"]) if row["mask"] else None,
+            more_masks=tuple(map(Path, row.get("more_masks", ()))),
             at=tuple(row["at"]),
             film=tuple(map(Path, row.get("film", ()))),
             window=None if row.get("window") is None else tuple(row["window"]),
@@ -115,6 +117,11 @@ def _of_films(records: Sequence[Record]) -> dict[str, Any]:
 
 def _of_parts(records: Sequence[Record]) -> dict[str, Any]:
     return {"window": pa.array([r.window for r in records], pa.list_(pa.int32()))}
+
+
+def _of_masks(records: Sequence[Record]) -> dict[str, Any]:
+    paths = [[str(path) for path in r.more_masks] for r in records]
+    return {"more_masks": pa.array(paths, pa.list_(pa.string()))}
 
 
 def _column(values: Sequence[Label | None]) -> list[Any]:

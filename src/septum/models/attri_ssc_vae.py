@@ -27,7 +27,9 @@ Differs from the paper
 * L_AR compares a batch with the last `remembered` images of the training: a batch of 4 has 6 pairs.
 * Hearts are cut out by a window of one size, so that sizes stay what they are; the paper cuts to
   the box of the myocardium and blackens the rest.
-* Past the paper, off unless `steering` is set: `steer`.
+* Past the paper, off unless `edits` is set: a second network reads from D Z how what the decoder
+  draws is to be reshaped, and learns that of hearts whose walls are moved by their masks (`teach`).
+  Without an edit it changes nothing, and an edit moves the same atoms to the same bounds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,14 +42,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from septum.contract import Batch, Clip, Features, Paper, Phase, Recipe, Samples, Size, Terms
-from septum.losses import anatomy, attributes
-from septum.nn import attribute_names, slice_views, steering, supervised, tone
+from septum.losses import attributes
+from septum.nn import attribute_names, counterfactual, slice_views, tone
 from septum.nn.attribute_parts import Bounds, Mapper, Memory, fitted
 from septum.nn.lista import Lista
 from septum.nn.mode import evaluating
-from septum.nn.ranks import draw
+from septum.nn.reshaping import Reshaper, changed, missed, weighted
 from septum.nn.sparse_parts import Decoder, Encoder, Thresholds, unit_power
-from septum.nn.unet import Segmentor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,14 +79,11 @@ class AttriSscVaeConfig:
         flips: Probability of a flip along an axis, and of a quarter turn.
         shift_px: Furthest shift along an axis.
         toned: Share of the images that are shown in another tone.
-        steering: Weight of `steer`; 0 leaves it out.
-        drawer_width: Of the U-Net that measures there.
+        edits: Weight of `teach`, in which edits of slices are learnt; 0 leaves that out.
+        reach: How far an edit by 1 goes, of the way to the most that the training shows.
     """
 
-    attributes: str = (
-        "left_ventricle_area,myocardium_area,wall_thickness_mean,infarction_area,"
-        "infarct_share_percent"
-    )
+    attributes: str = attribute_names.SLICE
     names: tuple[str, ...] = ()
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
@@ -116,8 +114,8 @@ class AttriSscVaeConfig:
     flips: float = 0.1
     shift_px: int = 0
     toned: float = 0.0
-    steering: float = 0.0
-    drawer_width: int = 8
+    edits: float = 0.0
+    reach: float = 0.5
 
 
 FIRST, SECOND, THIRD = 1, 2, 3
@@ -140,25 +138,22 @@ class AttriSscVae(nn.Module):
         self.mapper = Mapper(len(c.names), c.atoms) if c.names else None
         self.memory = Memory(c.remembered, atoms=c.atoms, attributes=len(c.names))
         self.bounds = Bounds(c.atoms)
-        self.drawer = (
-            Segmentor(width=c.drawer_width, classes=len(c.classes), sharpness=1.0)
-            if c.steering and c.classes and c.names
-            else None
-        )
+        taught = c.edits and c.names and c.dims == 2
+        self.reshaper = Reshaper(c.channels, widths=c.widths) if taught else None
+        self._lesson: tuple[counterfactual.Lesson, Tensor] | None = None
         self.register_buffer("stage", torch.ones((), dtype=torch.long))
-        self._rendered: tuple[Batch, Tensor] | None = None
 
     def phases(self) -> Sequence[Phase]:
-        """Stages I and III, stage II at four times their rate, and the measuring network."""
+        """Stages I and III, and at four times their rate stage II and the reshaper."""
         parts = [self.encoder, self.alpha, self.lista, self.decoder, *filter(None, [self.mapper])]
         everything = [p for part in parts for p in part.parameters()]
         phases = [
             Phase(name="code", parameters=everything, loss=self.first_and_third),
             Phase(name="map", parameters=everything, loss=self.second, rate=4.0),
         ]
-        if self.drawer is not None:
-            drawer = [*self.drawer.parameters()]
-            phases.append(Phase(name="drawer", parameters=drawer, loss=self.measure, rate=4.0))
+        if self.reshaper is not None:
+            fields = [*self.reshaper.parameters()]
+            phases.append(Phase(name="reshape", parameters=fields, loss=self.reshape, rate=4.0))
         return phases
 
     def first_and_third(self, batch: Batch, progress: float) -> Terms:
@@ -172,7 +167,7 @@ class AttriSscVae(nn.Module):
         if stage == FIRST or self.mapper is None:
             return terms
         self.bounds.widen(z)
-        return terms | said | {"drift": self.config.mu * self.mapper.drift()} | self.steer(z, batch)
+        return terms | said | {"drift": self.config.mu * self.mapper.drift()} | self.teach(z, batch)
 
     def second(self, batch: Batch, progress: float) -> Terms:
         """Eq. 14; the l1 norm of W is left to `after_step`."""
@@ -194,11 +189,10 @@ class AttriSscVae(nn.Module):
         e, _, z = self.coded(batch.image)
         dz = self.lista.synthesise(z)
         rendered = self.decoder(dz)
-        self._rendered = batch, rendered.detach()
         return z, {
-            "reconstruction": c.reconstruction * F.mse_loss(rendered.float(), batch.image),
-            "latent": c.latent * (e.float() - dz.float()).square().sum(1).mean(),
-            "sparsity": c.sparsity * z.float().abs().sum(1).mean(),
+            "reconstruction": c.reconstruction * F.mse_loss(rendered, batch.image),
+            "latent": c.latent * (e - dz).square().sum(1).mean(),
+            "sparsity": c.sparsity * z.abs().sum(1).mean(),
         }
 
     def coded(
@@ -228,43 +222,46 @@ class AttriSscVae(nn.Module):
         )
         return {"attributes": c.gamma * off.sum()}
 
-    def steer(self, z: Float[Tensor, "b atoms *n"], batch: Batch) -> Terms:
-        """Every other edited code renders what it says, as far as a network can measure that.
+    def teach(self, z: Float[Tensor, "b atoms *n"], batch: Batch) -> Terms:
+        """The decoder draws of an edited code what it draws of the code (past the paper).
 
-        Past the paper, where no loss ever sees an edited image. An attribute is drawn per batch, an
-        amount per image; what is rendered should have that much of it, and as much as before of
-        what `septum.nn.steering` says it leaves alone. Only dictionary and decoder learn by it.
+        No printed loss ever sees an edited image. Here every image has an attribute and an amount
+        drawn for it, and its mask tells how the picture should change
+        (`septum.nn.counterfactual`). That change is the reshaper's, which reads it from the atoms
+        of the attribute; what is drawn before it should not depend on how far they are moved.
         """
         c = self.config
-        names = [name for name in c.names if steering.stem(name) in steering.OTHERS]
-        if self.drawer is None or not names:
-            return {}
-        name = names[int(torch.randint(len(names), ()))]
-        batch, z = supervised.rows(batch, torch.arange(len(z)) % 2 == 0), z[::2].detach()
-        amount = 2 * draw(torch.rand, (len(z),), device=z.device) - 1
-        with evaluating(self.drawer):
-            with torch.no_grad():
-                before = self.drawer(2 * self.render(z) - 1)
-            after = self.drawer(2 * self.render(self.edited(z, name, amount)) - 1)
-        m, pixel = c.names.index(name), steering.pixel(name, batch)
-        missed = steering.missed(
-            before, after, c.classes, steering.stem(name),
-            amount=amount, low=c.low[m] / pixel, high=c.high[m] / pixel,
+        of = None if self.reshaper is None else counterfactual.lesson(
+            batch, c.classes, c.names, low=c.low, high=c.high, reach=c.reach
         )  # fmt: skip
-        return {"steering": c.steering * missed}
+        if of is None:
+            return {}
+        code = z[of.rows]
+        dz = self.lista.synthesise(self._edited_by(code, of))
+        self._lesson = of, dz.detach()
+        with evaluating(self.decoder):
+            drawn = self.decoder(dz)
+            with torch.no_grad():
+                plain = self.decoder(self.lista.synthesise(code))
+        off = weighted((drawn - plain).square(), of.inside)
+        return {"edits": c.edits * c.reconstruction * off}
 
-    def measure(self, batch: Batch, progress: float) -> Terms:
-        """Dice loss of the measuring network, on images and on what is rendered of them."""
-        del batch
-        if self.drawer is None or self._rendered is None or 2 * progress < self.config.second_stage:
+    def _edited_by(self, code: Tensor, of: counterfactual.Lesson) -> Tensor:
+        """Every code by its own attribute and amount."""
+        edited = code.clone()
+        for m in of.which.unique().tolist():
+            rows = of.which == m
+            edited[rows] = self.edited(code[rows], self.config.names[m], of.amount[rows])
+        return edited
+
+    def reshape(self, batch: Batch, progress: float) -> Terms:
+        """Fields of the codes that were edited last; the reshaper learns from nothing else."""
+        del batch, progress
+        if self.reshaper is None or self._lesson is None:
             return {}
-        (seen, rendered), self._rendered = self._rendered, None
-        known = supervised.annotated(replace(seen, image=torch.cat([seen.image, rendered], 1)))
-        if not len(known.image) or known.mask is None:
-            return {}
-        both = torch.cat([*known.image.split(1, dim=1)])
-        truth = supervised.structures(known.mask, len(self.config.classes) - 1).repeat(2, 1, 1, 1)
-        return {"dice": anatomy.dice(self.drawer(2 * both - 1)[:, 1:], truth)}
+        (of, dz), self._lesson = self._lesson, None
+        off = missed(self.reshaper(dz), of.field)
+        return {"fields": self.config.edits * weighted(off, of.inside)}
 
     def entered(self, progress: float) -> int:
         """The stage of this progress; what marks its beginning is done when it is first met."""
@@ -313,9 +310,11 @@ class AttriSscVae(nn.Module):
             return self.coded(image)[2].float()
 
     def render(self, code: Float[Tensor, "b atoms *n"]) -> Float[Tensor, "b 1 *t h w"]:
-        """X^ of Z: the decoder of D Z, by the running statistics of its norms."""
-        with evaluating(self.decoder):
-            return self.decoder(self.lista.synthesise(code)).float()
+        """X^ of Z: the decoder of D Z, reshaped, by the running statistics of their norms."""
+        dz = self.lista.synthesise(code)
+        with evaluating(self):
+            drawn = self.decoder(dz)
+            return drawn if self.reshaper is None else changed(drawn, self.reshaper(dz))
 
     def attributes(self) -> Sequence[str]:
         """Labels that codes are tied to."""
@@ -367,7 +366,7 @@ def adapted(config: AttriSscVaeConfig, samples: Samples) -> AttriSscVaeConfig:
 SMALL = AttriSscVaeConfig(
     widths=(16, 64), channels=64, atoms=128, groups=8, reconstruction=1000.0, latent=0.1,
     sparsity=0.05, second_stage=0.25, third_stage=0.3, gamma=8.0, flips=0.5, shift_px=3, toned=0.3,
-    steering=20.0,
+    edits=2.0,
 )  # fmt: skip
 SHORT = Recipe(
     data="emidec:hearts", steps=6000, batch_size=16, image_size=(64, 64), lr=5e-4,

@@ -16,6 +16,10 @@ from torch import Tensor
 from septum.contract import BadInput, Batch, Record, Samples
 from septum.metrics.attributes import usable
 
+SLICE = (
+    "left_ventricle_area,myocardium_area,wall_thickness_mean,infarction_area,infarct_share_percent"
+)
+"""Attributes of a slice that codes are tied to, or of a volume."""
 UNITS = ("_mm2", "_mm", "_ml", "_px", "_voxels")
 """What may follow the name of an attribute, the physical units first."""
 

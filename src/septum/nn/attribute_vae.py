@@ -37,10 +37,6 @@ CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 UP = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 HALVINGS = 4
-SLICE = (
-    "left_ventricle_area,myocardium_area,wall_thickness_mean,infarction_area,infarct_share_percent"
-)
-"""Attributes of a slice that codes are tied to, or of a volume."""
 PUBLISHED = 80**3
 """Voxels of the volumes that the published weights are for."""
 LEAK = 1e-3

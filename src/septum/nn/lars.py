@@ -1,10 +1,11 @@
 """LARS: a learning rate per layer, for large batches (You et al., 2017, arXiv:1708.03888)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.optimizer import ParamsT
 
 
 class LARS(torch.optim.Optimizer):
@@ -24,7 +25,7 @@ class LARS(torch.optim.Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[nn.Parameter],
+        parameters: ParamsT,
         *,
         lr: float,
         weight_decay: float = 0.0,

@@ -4,11 +4,12 @@ Defazio, Jelassi: Adaptivity without Compromise: A Momentumized, Adaptive, Dual 
 Method for Stochastic Optimization, JMLR 23(144), 2022.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.optimizer import ParamsT
 
 EPSILON = 1e-6
 
@@ -28,7 +29,7 @@ class MADGRAD(torch.optim.Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[nn.Parameter],
+        parameters: ParamsT,
         *,
         lr: float,
         weight_decay: float = 0.0,

@@ -4,6 +4,7 @@ batch --annotated--> images and masks --one_hot--> structures
       --others-----> images alone
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -37,8 +38,13 @@ def rows(batch: Batch, keep: Tensor) -> Batch:
         sector=None if batch.sector is None else batch.sector[keep],
         mask=None if batch.mask is None else batch.mask[keep],
         labels={name: value[keep] for name, value in batch.labels.items()},
-        ids=[name for name, kept in zip(batch.ids, keep.tolist(), strict=True) if kept],
+        texts={name: _kept(values, keep) for name, values in batch.texts.items()},
+        ids=_kept(batch.ids, keep),
     )
+
+
+def _kept(words: Sequence[str], keep: Tensor) -> list[str]:
+    return [word for word, kept in zip(words, keep.tolist(), strict=True) if kept]
 
 
 def turned(batch: Batch, degrees: float) -> Batch:

@@ -4,6 +4,7 @@ import math
 import re
 
 PHRASES = {
+    "accuracy/majority": "Accuracy of always naming the most frequent class",
     "accuracy/all": "Modality, named by all of z",
     "accuracy_fooled": "Share taken for the other modality",
     "anatomy_kept": "Dice of the masks at \N{MINUS SIGN}3 and at 3",
@@ -24,19 +25,25 @@ PHRASES = {
 }
 """Of whole paths, or of one part of them."""
 WORDS = {
-    "auroc": "AUROC", "dice": "Dice", "hd95": "HD95", "kl": "KL", "lr": "learning rate",
+    "auroc": "AUROC", "dice": "Dice", "ece": "calibration error (ECE)", "hd95": "HD95", "kl": "KL",
+    "eta": "η", "lr": "learning rate",
     "map5": "mAP@5", "mae": "MAE", "psnr": "PSNR", "r2": "R²", "rmse": "RMSE", "ssim": "SSIM",
     "zrec": "z found again",
 }  # fmt: skip
 LOWER_IS_BETTER = {
-    "ar_loss", "ar_loss_sum", "assd_mm", "dead_atom_share", "dice_loss", "evenness", "frechet",
-    "hausdorff_mm", "hd95_mm", "hd95_px", "leak", "mae", "mae_reconstruction", "mmd_linear",
-    "mmd_rbf", "perceptual", "rmse", "straightness",
+    "accuracy_lost", "accuracy_matched_lost", "ar_loss", "ar_loss_sum", "assd_mm",
+    "dead_atom_share", "dice_loss", "drift", "ece", "evenness", "frechet", "hausdorff_mm",
+    "hd95_mm", "hd95_px", "leak", "mae", "mae_reconstruction", "mmd_linear", "mmd_rbf",
+    "perceptual", "rmse", "spectral_distance_db", "straightness",
 }  # fmt: skip
 NEITHER = {
-    "", "active_share", "change", "channels_used", "correlation", "correlation_data",
-    "correlation_said", "difference_ml", "difference_px", "focus_chance", "kl", "moved", "p_value",
-    "p_correlation_data", "p_correlation_said", "p_value_dice", "variance", "variance_least",
+    "", "active_share", "anisotropy", "change", "channels_used", "correlation", "correlation_data",
+    "correlation_said", "difference_ml", "difference_px", "drawn_axial_width_px",
+    "drawn_high_share", "drawn_lateral_width_px", "drawn_speckle_snr", "eta_squared_chance",
+    "explained_variance_percent", "focus_chance", "high_share_ratio", "kl", "label_effect_cells",
+    "left_out", "moved", "p_correlation_data", "p_correlation_said", "p_value", "p_value_dice",
+    "reach_cells", "reach_percent", "real_axial_width_px", "real_high_share",
+    "real_lateral_width_px", "real_speckle_snr", "spread_cells", "variance", "variance_least",
     "volume_ml", "volume_px",
 }  # fmt: skip
 """What describes, and is not to be high or low."""

@@ -19,7 +19,6 @@ tested split are left out, and so is every metric that a proxy without variation
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Protocol, runtime_checkable
@@ -29,7 +28,7 @@ import torch
 from jaxtyping import Float
 from matplotlib.figure import Figure
 from scipy import stats
-from torch import Tensor, nn
+from torch import Tensor
 
 from septum.contract import BadInput, Batch, Edits, Label, Metric, Model, Record, Report, Samples
 from septum.metrics.continuity import spearman_by_subject
@@ -39,15 +38,17 @@ from septum.metrics.information import information
 from septum.metrics.interpretability import interpretability, order_loss
 from septum.metrics.paired import pearson_by_subject
 from septum.metrics.resample import grouped, jackknifed
-from septum.nn.mode import evaluating
 from septum.tasks import drawing_edit
-from septum.tasks.frozen import BATCH, device_of
+from septum.tasks.frozen import BATCH, device_of, still
 from septum.tasks.volumes import number
 
 FEWEST = 3
 """Subjects of whom a correlation is told."""
 
 Column = Float[np.ndarray, " n"]
+
+place_of = device_of
+"""Where a model works."""
 
 
 @runtime_checkable
@@ -147,18 +148,8 @@ def coded(
         batch = samples.batch(list(places[start : start + size]))
         with torch.no_grad(), still(model):
             # a code made in inference mode can take part in no gradient; its copy can
-            code = model.code(batch.image.to(place_of(model))).float().clone()
+            code = model.code(batch.image.to(device_of(model))).float().clone()
         yield batch, code
-
-
-def still(model: Editor) -> AbstractContextManager[None]:
-    """In evaluation mode, where it has one."""
-    return evaluating(model) if isinstance(model, nn.Module) else nullcontext()
-
-
-def place_of(model: Editor) -> torch.device:
-    """Where the model works."""
-    return device_of(model) if isinstance(model, nn.Module) else torch.device("cpu")
 
 
 def dimensions(code: Float[Tensor, "b k *m"]) -> Float[Tensor, "b k"]:

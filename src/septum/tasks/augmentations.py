@@ -13,12 +13,12 @@ from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from septum.contract import BadInput, Decodes, Discretises, Model, Samples
 from septum.nn import augment
 from septum.nn.style_noise import noisy
-from septum.tasks.frozen import device_of, encoded
+from septum.tasks.frozen import device_of, encoded, still
 from septum.tasks.segmenter import Augmentation, Shown, shrunk
 
 CELL = 8
@@ -95,21 +95,12 @@ def without_style() -> BadInput:
     )
 
 
-def device(model: Painter) -> torch.device:
-    """Where the model works."""
-    return device_of(model) if isinstance(model, nn.Module) else torch.device("cpu")
-
-
 @torch.no_grad()
 def drawn(model: Painter, content: Tensor, style: Tensor) -> Float[Tensor, "b 1 H W"]:
     """The image in fp32; the model is left in the mode it came in."""
-    if not isinstance(model, nn.Module):
-        return model.decode(content, style)
-    was_training = model.training
-    model.eval()
-    image = model.decode(content.to(device(model)), style.to(device(model))).float()
-    model.train(was_training)
-    return image
+    device = device_of(model)
+    with still(model):
+        return model.decode(content.to(device), style.to(device)).float()
 
 
 def style_noise(

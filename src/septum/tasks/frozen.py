@@ -1,6 +1,7 @@
 """What a frozen model says about the images of a split."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from septum.contract import BadInput, Batch, Features, Model, Samples
+from septum.nn.mode import evaluating
 
 BATCH = 32
 
@@ -48,10 +50,8 @@ def _features(model: Model, image: Float[Tensor, "b c *t h w"]) -> Features:
     """Features on the CPU; the model is left in the mode it came in."""
     if not isinstance(model, nn.Module):
         return model.encode(image)
-    was_training = model.training
-    model.eval()
-    said = model.encode(image.to(device_of(model)))
-    model.train(was_training)
+    with still(model):
+        said = model.encode(image.to(device_of(model)))
     return replace(
         said,
         content=said.content.float().cpu(),
@@ -60,7 +60,12 @@ def _features(model: Model, image: Float[Tensor, "b c *t h w"]) -> Features:
     )
 
 
-def device_of(model: nn.Module) -> torch.device:
-    """Where the parameters of the model lie."""
-    parameter = next(model.parameters(), None)
+def device_of(model: object) -> torch.device:
+    """Where the model works: where its parameters lie, or the CPU if it has none."""
+    parameter = next(model.parameters(), None) if isinstance(model, nn.Module) else None
     return torch.device("cpu") if parameter is None else parameter.device
+
+
+def still(model: object) -> AbstractContextManager[None]:
+    """In evaluation mode, where the model has one; it returns to the mode it came in."""
+    return evaluating(model) if isinstance(model, nn.Module) else nullcontext()

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 
 from septum.contract import BadInput, Codes, Label, Metric, Model, Record, Report, Samples
 from septum.metrics.interval import mean_by_subject
@@ -87,8 +87,7 @@ def run(
             "interpolate; choose one that does, such as attri_ssc_vae or beta_vae."
         )
     pairs = paired(test, seed)
-    device = device_of(model) if isinstance(model, nn.Module) else torch.device("cpu")
-    seen = witness.taught(train, schedule=schedule, device=device, seed=seed)
+    seen = witness.taught(train, schedule=schedule, device=device_of(model), seed=seed)
     index = train.classes.index(STRUCTURE) if STRUCTURE in train.classes else None
     asked = None if seen is None or index is None else (seen, index)
     rows: list[dict[str, Label]] = []

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 
 from septum.contract import (
     BadInput,
@@ -34,11 +34,10 @@ from septum.metrics import fidelity
 from septum.metrics.distributions import distance_by_subject, frechet, mmd_linear, mmd_rbf
 from septum.metrics.interval import mean_by_subject
 from septum.metrics.resample import grouped, jackknifed
-from septum.nn.mode import evaluating
 from septum.tasks import drawing_codes, witness
 from septum.tasks.augmentations import Painter, drawn
 from septum.tasks.drawing_codes import Comparison, middle
-from septum.tasks.frozen import BATCH, device_of, encoded
+from septum.tasks.frozen import BATCH, device_of, encoded, still
 from septum.tasks.segmenter import Schedule
 
 PIXELS = 32 * 224**2
@@ -127,18 +126,14 @@ def run(
 @torch.no_grad()
 def coded(model: Codes, image: Float[Tensor, "b 1 *d h w"]) -> Float[Tensor, "b k *m"]:
     """The codes in fp32, on the CPU; the model is left in the mode it came in."""
-    if not isinstance(model, nn.Module):
-        return model.code(image)
-    with evaluating(model):
+    with still(model):
         return model.code(image.to(device_of(model))).float().cpu()
 
 
 @torch.no_grad()
 def rendered(model: Codes, code: Float[Tensor, "b k *m"]) -> Float[Tensor, "b 1 *d h w"]:
     """The images of codes, likewise."""
-    if not isinstance(model, nn.Module):
-        return model.render(code)
-    with evaluating(model):
+    with still(model):
         return model.render(code.to(device_of(model))).float().cpu()
 
 
@@ -216,8 +211,7 @@ def _from_style(model: Painter, samples: Samples) -> Iterator[Redrawn]:
 
 
 def _own(model: Model, train: Samples, schedule: Schedule | None, seed: int) -> Maps | None:
-    device = device_of(model) if isinstance(model, nn.Module) else torch.device("cpu")
-    found = witness.taught(train, schedule=schedule, device=device, seed=seed)
+    found = witness.taught(train, schedule=schedule, device=device_of(model), seed=seed)
     return None if found is None else found.maps
 
 

@@ -1,66 +1,49 @@
 """Measures attributes in pictures, with a network that does not know who drew them.
 
-    training split: images, masks --> small U-Net        picture --> U-Net --> mask --> attributes
-
-The network learns from real images alone, some of them blurred: what models render is smoother.
+training split: images, masks --> witness        picture --> witness --> mask --> attributes
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
-from torch.nn import functional as F
+from jaxtyping import Float
+from torch import Tensor
 
 from septum.contract import BadInput, Metric, Record, Samples
 from septum.metrics.attributes import named, of_slice
 from septum.metrics.continuity import spearman_by_subject
-from septum.nn.blur import gaussian_blur
-from septum.tasks import segmenter
-from septum.tasks.frozen import device_of
-from septum.tasks.segmenter import Schedule, Shown
-from septum.tasks.volumes import number
-
-SIDE = 128
-"""Longest side in pixels of what the network sees; larger images are shrunk."""
-BLUR_PX = 1.5
-"""Widest blur of the images that are learnt from. With it the wall's area in EMIDEC blurred by as
-much has a rank correlation of .83 with its label, without it .71; and .90 and .89 in sharp ones."""
+from septum.tasks import witness
+from septum.tasks.segmenter import Schedule
+from septum.tasks.volumes import number, pixel_mm
+from septum.tasks.witness import Witness
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ruler:
-    """A segmenter, and what is measured with it.
+    """A witness, and what is measured in what it sees.
 
     Attributes:
-        net: Images to logits of every class; sees `shrink` pixels of either direction as one.
+        seen: Tells the class of every pixel.
+        classes: Their names.
         names: Of the attributes, with their units.
         low, high: Least and most of every attribute in the labels of the training split.
     """
 
-    net: nn.Module
-    shrink: int
+    seen: Witness
     classes: Sequence[str]
     names: Sequence[str]
     low: Float[np.ndarray, " a"]
     high: Float[np.ndarray, " a"]
-
-    @torch.no_grad()
-    def masks(self, image: Float[Tensor, "b 1 H W"]) -> Int[Tensor, "b H W"]:
-        """The likeliest class of every pixel, on the CPU."""
-        image = image.to(device_of(self.net))
-        logits = self.net(segmenter.shrunk(image, self.shrink))
-        return F.interpolate(logits, size=image.shape[-2:], mode="bilinear").argmax(1).cpu()
 
     def measured(
         self, image: Float[Tensor, "b 1 H W"], records: Sequence[Record]
     ) -> Float[np.ndarray, "b a"]:
         """Every attribute; NaN where a picture has none. The records tell the size of pixels."""
         found = [
-            of_slice(mask, self.classes, pixel_mm=_pixel_mm(record))
-            for mask, record in zip(self.masks(image).numpy(), records, strict=True)
+            of_slice(mask, self.classes, pixel_mm=pixel_mm(record))
+            for mask, record in zip(self.seen.classes(image).numpy(), records, strict=True)
         ]
         table = [[one.get(name, np.nan) for name in self.names] for one in found]
         return np.array(table, dtype=np.float64)
@@ -73,7 +56,7 @@ class Ruler:
         if name.endswith(("_percent", "_area_px")):
             return 1.0
         if name.endswith("_area_mm2"):
-            return float(np.prod(_pixel_mm(records[0]) or 1.0))
+            return float(np.prod(pixel_mm(records[0]) or 1.0))
         k = self.names.index(name)
         return float(self.high[k] - self.low[k]) / 100
 
@@ -86,30 +69,20 @@ def ruler(
     device: torch.device,
     seed: int,
 ) -> Ruler:
-    """Train the network, for those of the attributes that can be measured in a picture.
+    """Teach a witness, for those of the attributes that can be measured in a picture.
 
     Raises:
-        BadInput: If images are volumes or have no masks, or no attribute can be measured and is a
-            label of the training split.
+        BadInput: As `septum.tasks.witness.teach`; or no attribute can be measured and is a label
+            of the training split.
     """
     labels = _labels(attributes, train)
-    shrink = max(1, max(train.batch([0]).image.shape[-2:]) // SIDE)
-    known = segmenter.labelled(train, shrink=shrink, device=device)
-    rows, how = range(len(known.places)), replace(schedule, shrink=shrink)
     return Ruler(
-        net=segmenter.fit(known, rows, [blurred], schedule=how, seed=seed).eval(),
-        shrink=shrink,
+        seen=witness.teach(train, schedule=schedule, device=device, seed=seed),
         classes=train.classes,
         names=list(labels),
         low=np.array([min(values) for values in labels.values()]),
         high=np.array([max(values) for values in labels.values()]),
     )
-
-
-def blurred(shown: Shown) -> Shown:
-    """Half of the images, each by a width of its own; masks stay."""
-    width = (2 * torch.rand(len(shown.rows)) - 1).clamp(min=0) * BLUR_PX
-    return replace(shown, image=gaussian_blur(shown.image, width.to(shown.image.device)))
 
 
 def agreement(
@@ -136,11 +109,6 @@ def agreement(
 def _labels(attributes: Sequence[str], train: Samples) -> Mapping[str, list[float]]:
     """The labels of every attribute that can be measured and varies, in the order given."""
     where = f"{train.name} ({train.split})"
-    if train.batch([0]).image.ndim != 4:
-        raise BadInput(
-            f"The images of {where} are volumes or films, and edits are measured in still images; "
-            "ask about a data set of slices."
-        )
     can = {name for in_mm in (False, True) for name in named(train.classes, in_mm=in_mm)}
     stated = {
         name: [v for record in train.records if (v := number(record, name)) is not None]
@@ -154,8 +122,3 @@ def _labels(attributes: Sequence[str], train: Samples) -> Mapping[str, list[floa
             f"{where} that varies; ask about the data set that the model was trained on."
         )
     return known
-
-
-def _pixel_mm(record: Record) -> tuple[float, float] | None:
-    y_mm, x_mm = number(record, "spacing_y_mm"), number(record, "spacing_x_mm")
-    return None if y_mm is None or x_mm is None else (y_mm, x_mm)

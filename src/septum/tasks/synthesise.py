@@ -26,6 +26,7 @@ from septum.metrics.interval import mean_by_subject
 from septum.nn.style_noise import noisy
 from septum.tasks import augmentations, drawing_styles, segmenter
 from septum.tasks.augmentations import Noise, Painter
+from septum.tasks.frozen import device_of
 from septum.tasks.segmenter import Augmentation, Labelled, Schedule
 
 PERCENT = (5, 20, 100)
@@ -58,7 +59,7 @@ def run(
         raise augmentations.without_style()
     schedule, noise = schedule or Schedule(), noise or Noise()
     known, asked = (
-        segmenter.labelled(samples, shrink=schedule.shrink, device=augmentations.device(model))
+        segmenter.labelled(samples, shrink=schedule.shrink, device=device_of(model))
         for samples in (train, test)
     )
     latent = augmentations.latent(model, train, known.places)

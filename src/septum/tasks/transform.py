@@ -12,7 +12,6 @@ the task `modality`, which knows the styles of real images, is asked what it tak
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Protocol, runtime_checkable
@@ -22,7 +21,7 @@ import torch
 from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 from sklearn.pipeline import Pipeline
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from septum.contract import (
@@ -38,10 +37,9 @@ from septum.contract import (
 )
 from septum.metrics.interval import mean_by_subject
 from septum.metrics.overlap import dice
-from septum.nn.mode import evaluating
 from septum.tasks import augmentations, drawing_anatomy, modality
 from septum.tasks.drawing_anatomy import Picture
-from septum.tasks.frozen import encoded
+from septum.tasks.frozen import device_of, encoded, still
 
 EXAMPLES = 2
 """Images per direction in the figure."""
@@ -161,8 +159,8 @@ def transformed(
 @torch.no_grad()
 def segmented(model: Redraws, image: Float[Tensor, "b 1 H W"]) -> Masks:
     """The likeliest class of every pixel, on the CPU."""
-    with _still(model):
-        shares = model.segment(image.to(augmentations.device(model)))
+    with still(model):
+        shares = model.segment(image.to(device_of(model)))
     index = shares.argmax(1).cpu()
     return F.one_hot(index, shares.shape[1]).bool().permute(0, 3, 1, 2)
 
@@ -220,16 +218,11 @@ def _truth(mask: Tensor | None, classes: int, named: int) -> Masks | None:
 
 @torch.no_grad()
 def _z(model: Redraws, image: Float[Tensor, "b 1 H W"]) -> Float[Tensor, "b s"]:
-    with _still(model):
-        style = model.encode(image.to(augmentations.device(model))).style
+    with still(model):
+        style = model.encode(image.to(device_of(model))).style
     if style is None:
         raise modality.without_style()
     return style.mean((2, 3)).float().cpu()
-
-
-def _still(model: Redraws) -> AbstractContextManager[None]:
-    """In evaluation mode, where it has one."""
-    return evaluating(model) if isinstance(model, nn.Module) else nullcontext()
 
 
 def _rows(

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 
 from septum.contract import (
     BadInput,
@@ -155,7 +155,7 @@ class Drawing:
 
 
 def _drawings(model: Speller, samples: Samples, places: Sequence[int]) -> Iterator[Drawing]:
-    where = device_of(model) if isinstance(model, nn.Module) else torch.device("cpu")
+    where = device_of(model)
     for batch, features in encoded(model, samples, places):
         assert features.style is not None  # what decodes has one
         with torch.no_grad():

@@ -68,15 +68,25 @@ def _volume(key: tuple[str, ...], rows: list[int], records: Sequence[Record]) ->
     positions = {row: _position(records[row]) for row in rows}
     ordered = sorted(rows, key=lambda row: positions[row] or 0.0)
     first = records[ordered[0]]
-    y_mm, x_mm, slice_mm = (number(first, f"spacing_{axis}_mm") for axis in "yxz")
     return Volume(
         name=first.id if len(rows) == 1 else " ".join(key),
         subject=first.subject,
         rows=ordered,
-        pixel_mm=None if y_mm is None or x_mm is None else (y_mm, x_mm),
-        slice_mm=slice_mm,
+        pixel_mm=pixel_mm(first),
+        slice_mm=slice_mm(first),
         gapless=_gapless([positions[row] for row in ordered]),
     )
+
+
+def pixel_mm(record: Record) -> tuple[float, float] | None:
+    """Height and width of a pixel; None where unknown."""
+    y_mm, x_mm = number(record, "spacing_y_mm"), number(record, "spacing_x_mm")
+    return None if y_mm is None or x_mm is None else (y_mm, x_mm)
+
+
+def slice_mm(record: Record) -> float | None:
+    """Distance of neighbouring slices; None where unknown."""
+    return number(record, "spacing_z_mm")
 
 
 def number(record: Record, label: str) -> float | None:

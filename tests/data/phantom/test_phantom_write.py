@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from septum.contract import BadInput
-from septum.data import manifest, phantom
+from septum.data import manifest, phantom, stills
 from septum.data.prepare import prepare
 
 SIZE = (64, 80)
@@ -106,3 +106,10 @@ def test_an_unknown_view_is_bad_input_before_anything_is_written(tmp_path: Path)
     with pytest.raises(BadInput, match="'A5C'"):
         phantom.write(tmp_path / "new", subjects=1, seed=0, views=("A4C", "A5C"))
     assert not (tmp_path / "new").exists()
+
+
+def test_a_population_is_drawn_from_its_seed(tmp_path: Path) -> None:
+    stills.drawn(tmp_path / "drawn", 1, 3)
+    phantom.write(tmp_path / "written", subjects=1, seed=3)
+    assert files(tmp_path / "drawn") == files(tmp_path / "written")
+    assert manifest.source(tmp_path / "drawn").organ == "heart"
