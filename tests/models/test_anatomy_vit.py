@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from septum.contract import BadInput, Batch, Conditions, Deforms, Inpaints, Recipe, Record
 from septum.models.anatomy_vit import PAPER, AnatomyViT, AnatomyViTConfig, adapted
-from septum.nn import distil, masking, patch_views
+from septum.nn import masking, patch_views
 from septum.nn.distilled import SETTLED
 from septum.nn.vit import VitConfig
 from septum.train import Every, Updates, fit
@@ -92,10 +92,10 @@ def test_the_terms_are_those_of_the_losses(batch):
     organ = told("heart", "lung", "heart", "breast", "hip", "").repeat(2, 1)
     cls, cells = model.encoder(views, organ=organ, hidden=hidden)
     drawn = model.decoder(cells)
-    off = (masking.patched(views, 4) - drawn)[hidden].square().mean()
+    off = (masking.patched(views, 4) - drawn)[hidden].square().sum(1).mean()
     torch.testing.assert_close(found["mim"], off, atol=1e-5, rtol=1e-4)
     z = model.distilled.teacher_prototypes(model.distilled.teacher(views, organ=organ)[0])
-    z = (z.detach() / distil.teacher_temperature(0.5)).softmax(1)
+    z = (z.detach() / 0.07).softmax(1)
     s = (model.distilled.prototypes(cls) / 0.1).log_softmax(1)
     crossed = -(z[6:] * s[:6]).sum(1).mean() / 2 - (z[:6] * s[6:]).sum(1).mean() / 2
     torch.testing.assert_close(found["distillation"], crossed, atol=1e-5, rtol=1e-4)
@@ -372,5 +372,5 @@ def test_learns_to_fill_in_and_to_tell_organs_apart():
             updates(step, drawn(32))
     model.eval()
     batch = drawn(64)
-    assert terms_of(model, batch)["mim"].item() < 0.01
+    assert terms_of(model, batch)["mim"].item() < 0.16
     assert model.monitors(batch)["organ_accuracy"] > 0.95

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from septum.contract import Batch, Features, Paper, Phase, Size, Terms
 from septum.losses import distillation
-from septum.nn import distil, patch_views
+from septum.nn import patch_views
 from septum.nn.distilled import Distilled
 from septum.nn.mode import evaluating
 from septum.nn.pretraining import BETAS, RECIPES, VITS
@@ -35,7 +35,8 @@ class DINOConfig:
     Attributes:
         head, bottleneck, prototypes: Widths of the head.
         momentum: Of the teacher at the start; 1 in the end.
-        student_temperature: Of z_s; that of z_t is `septum.nn.distil.teacher_temperature`.
+        student_temperature: Of z_s.
+        teacher_temperatures: Of z_t, at the start and from progress .3 on.
         views: What augmentations are drawn from.
     """
 
@@ -45,6 +46,7 @@ class DINOConfig:
     prototypes: int = 8192
     momentum: float = 0.996
     student_temperature: float = 0.1
+    teacher_temperatures: tuple[float, float] = (0.04, 0.07)
     views: patch_views.Ranges = field(default_factory=patch_views.Ranges)
 
 
@@ -57,7 +59,7 @@ class DINO(nn.Module):
         self.encoder = Vit(c.vit)
         self.distilled = Distilled(
             self.encoder, inner=c.head, bottleneck=c.bottleneck, prototypes=c.prototypes,
-            momentum=c.momentum,
+            momentum=c.momentum, temperatures=c.teacher_temperatures,
         )  # fmt: skip
         self.encoder.mask_token.requires_grad = False
 
@@ -68,9 +70,9 @@ class DINO(nn.Module):
         cls, _ = self.encoder(views)
         wanted = d.wanted(views).roll(len(batch.image), 0)
         loss = distillation.cross_entropy(
-            d.prototypes(cls), wanted, d.centre.value,
+            d.prototypes(cls, progress=progress), wanted, d.centre.value,
             student_temperature=c.student_temperature,
-            teacher_temperature=distil.teacher_temperature(progress),
+            teacher_temperature=d.temperature(progress),
         )  # fmt: skip
         return {"distillation": loss}
 
@@ -106,7 +108,8 @@ PAPER = Paper(
     sizes={
         "tiny": Size(
             config=DINOConfig(
-                vit=VITS["tiny"], head=512, bottleneck=64, prototypes=1024, momentum=0.99
+                vit=VITS["tiny"], head=512, bottleneck=64, prototypes=1024, momentum=0.95,
+                teacher_temperatures=(0.04, 0.04)
             ),
             recipe=RECIPES["tiny"],
         ),

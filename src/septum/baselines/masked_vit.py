@@ -58,7 +58,7 @@ class MaskedVit(nn.Module):
         )  # fmt: skip
 
     def loss(self, batch: Batch, progress: float) -> Terms:
-        """Mean squared error of the hidden patches."""
+        """Squared error of the hidden patches, summed over the pixels of each."""
         del progress
         c = self.config
         image = patch_views.varied(batch.image, c.views)
@@ -70,7 +70,8 @@ class MaskedVit(nn.Module):
             unit=c.unit,
             device=image.device,
         )
-        return {"mim": losses.hidden_error(patches, self.drawn(image, hidden), hidden)}
+        error = losses.hidden_error(patches, self.drawn(image, hidden), hidden)
+        return {"mim": patches.shape[-1] * error}
 
     def drawn(
         self, image: Float[Tensor, "b 1 H W"], hidden: Bool[Tensor, "b h w"]

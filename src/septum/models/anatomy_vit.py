@@ -39,7 +39,7 @@ from torch import Tensor, nn
 from septum.contract import BadInput, Batch, Features, Paper, Phase, Samples, Size, Terms
 from septum.losses import distillation
 from septum.losses import masked_images as losses
-from septum.nn import distil, masking, patch_views, recogniser
+from septum.nn import masking, patch_views, recogniser
 from septum.nn.acdt import AcdtBlock
 from septum.nn.distilled import Distilled
 from septum.nn.mode import evaluating
@@ -71,7 +71,8 @@ class AnatomyViTConfig:
         distillation: Weight of L_SD; 0 leaves the teacher out, and the second view.
         head, bottleneck, prototypes: Widths of the head of L_SD.
         momentum: Of the teacher at the start; 1 in the end.
-        student_temperature: Of z_s; that of z_t is `septum.nn.distil.teacher_temperature`.
+        student_temperature: Of z_s.
+        teacher_temperatures: Of z_t, at the start and from progress .3 on.
         recognition: Weight of the cross-entropy of the recognised organ.
         guessed, unnamed: Shares of the images whose organ is recognised, or not told at all.
         views: What augmentations are drawn from.
@@ -95,6 +96,7 @@ class AnatomyViTConfig:
     prototypes: int = 8192
     momentum: float = 0.996
     student_temperature: float = 0.1
+    teacher_temperatures: tuple[float, float] = (0.04, 0.07)
     recognition: float = 1.0
     guessed: float = 0.2
     unnamed: float = 0.1
@@ -157,7 +159,8 @@ class AnatomyViT(nn.Module):
     ) -> Terms:
         """L_MIM and lambda L_adv of hidden patches; the critic is shown the same ones."""
         patches = masking.patched(views, self.config.vit.patch_px)
-        error = losses.hidden_error(patches, drawn, hidden)
+        # as printed, the sum over the pixels of a patch: its weight against L_SD depends on it
+        error = patches.shape[-1] * losses.hidden_error(patches, drawn, hidden)
         if self.critic is None:
             return {"mim": error}
         self._shown = (patches[hidden], drawn[hidden].detach())
@@ -182,9 +185,9 @@ class AnatomyViT(nn.Module):
         c, d = self.config, self.distilled
         wanted = d.wanted(views, organ).roll(len(views) // 2, 0)
         loss = distillation.cross_entropy(
-            d.prototypes(cls), wanted, d.centre.value,
+            d.prototypes(cls, progress=progress), wanted, d.centre.value,
             student_temperature=c.student_temperature,
-            teacher_temperature=distil.teacher_temperature(progress),
+            teacher_temperature=d.temperature(progress),
         )  # fmt: skip
         return {"distillation": c.distillation * loss}
 
@@ -306,7 +309,7 @@ class AnatomyViT(nn.Module):
         c = self.config
         return Distilled(
             self.encoder, inner=c.head, bottleneck=c.bottleneck, prototypes=c.prototypes,
-            momentum=c.momentum,
+            momentum=c.momentum, temperatures=c.teacher_temperatures,
         )  # fmt: skip
 
 
@@ -336,7 +339,8 @@ def adapted(config: AnatomyViTConfig, samples: Samples) -> AnatomyViTConfig:
 CONFIGS = {
     "tiny": AnatomyViTConfig(
         vit=replace(VITS["tiny"], deforms=True), decoder_width=96, decoder_depth=1,
-        decoder_heads=3, critic_width=32, head=512, bottleneck=64, prototypes=1024, momentum=0.99,
+        decoder_heads=3, critic_width=32, head=512, bottleneck=64, prototypes=1024, momentum=0.95,
+        teacher_temperatures=(0.04, 0.04),
     ),
     "small": AnatomyViTConfig(
         vit=replace(VITS["small"], deforms=True), decoder_width=256, decoder_heads=4

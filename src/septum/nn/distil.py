@@ -20,10 +20,10 @@ from torch.nn import functional as F
 from septum.nn.ranks import global_sum
 
 STD = 0.02
-TEMPERATURES = (0.04, 0.07)
-"""Of the teacher, at the start and from `RISEN` on."""
 RISEN = 0.3
-"""Progress; DINO's is 30 epochs."""
+"""Progress at which the temperature of the teacher rises no more; DINO's is 30 epochs."""
+FROZEN = 0.05
+"""Progress up to which prototypes stand still; DINO's is one epoch."""
 LEAST = 0.1
 """Nats. A mean over images of less entropy is one prototype for all but one image of 50."""
 SLACK = 0.01
@@ -54,12 +54,19 @@ class PrototypeHead(nn.Module):
         self.mlp.apply(_draw)
         self.last = nn.Linear(bottleneck, prototypes, bias=False)
 
-    def forward(self, embedding: Float[Tensor, "b d"]) -> Float[Tensor, "b K"]:
-        """Logits in [-1, 1], to be divided by a temperature."""
+    def forward(
+        self, embedding: Float[Tensor, "b d"], *, progress: float = 1.0
+    ) -> Float[Tensor, "b K"]:
+        """Logits in [-1, 1], to be divided by a temperature.
+
+        Prototypes get no gradient before `FROZEN`, so that the embeddings spread out among them
+        instead of their moving to where all embeddings are at first (DINO, appendix on training).
+        """
         place = self.mlp(embedding)
+        weight = self.last.weight if progress >= FROZEN else self.last.weight.detach()
         with torch.autocast(embedding.device.type, enabled=False):
-            place = place.to(self.last.weight.dtype)
-            return F.linear(F.normalize(place, dim=1), F.normalize(self.last.weight, dim=1))
+            place = place.to(weight.dtype)
+            return F.linear(F.normalize(place, dim=1), F.normalize(weight, dim=1))
 
 
 class Centre(nn.Module):
@@ -83,13 +90,13 @@ class Centre(nn.Module):
         self.value.lerp_(_mean(teacher_logits.to(self.value)), 1 - self.momentum)
 
 
-def teacher_temperature(progress: float) -> float:
-    """From .04, in a line, to .07 at progress .3, where it stays (DINO, section 3.2).
+def teacher_temperature(progress: float, ends: tuple[float, float] = (0.04, 0.07)) -> float:
+    """From the first, in a line, to the second at progress .3, where it stays (DINO, section 3.2).
 
     >>> [round(teacher_temperature(progress), 3) for progress in (0.0, 0.15, 0.3, 1.0)]
     [0.04, 0.055, 0.07, 0.07]
     """
-    first, last = TEMPERATURES
+    first, last = ends
     return first + (last - first) * min(progress / RISEN, 1.0)
 
 

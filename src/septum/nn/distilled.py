@@ -30,15 +30,23 @@ class Distilled(nn.Module):
         encoder: Of the student; a copy is the first teacher.
         inner, bottleneck, prototypes: Widths of the head.
         momentum: Of the teacher at the start; 1 in the end.
+        temperatures: Of the teacher, at the start and from progress .3 on.
     """
 
     entropies: Float[Tensor, " 2"]
 
     def __init__(
-        self, encoder: Vit, *, inner: int, bottleneck: int, prototypes: int, momentum: float
+        self,
+        encoder: Vit,
+        *,
+        inner: int,
+        bottleneck: int,
+        prototypes: int,
+        momentum: float,
+        temperatures: tuple[float, float],
     ) -> None:
         super().__init__()
-        self.momentum, self.count = momentum, prototypes
+        self.momentum, self.count, self.temperatures = momentum, prototypes, temperatures
         self.prototypes = distil.PrototypeHead(
             width=encoder.config.width, inner=inner, bottleneck=bottleneck, prototypes=prototypes
         )
@@ -46,6 +54,10 @@ class Distilled(nn.Module):
         self.teacher, self.teacher_prototypes = mirror(encoder), mirror(self.prototypes)
         self.register_buffer("entropies", torch.zeros(2))
         self._said: Tensor | None = None
+
+    def temperature(self, progress: float) -> float:
+        """Of the teacher."""
+        return distil.teacher_temperature(progress, self.temperatures)
 
     @torch.no_grad()
     def wanted(
@@ -83,7 +95,7 @@ class Distilled(nn.Module):
         return {"teacher_entropy": entropy, "teacher_marginal_entropy": marginal}
 
     def _watch(self, said: Float[Tensor, "b K"], progress: float) -> None:
-        z = distil.sharpened(said, self.centre.value, distil.teacher_temperature(progress))
+        z = distil.sharpened(said, self.centre.value, self.temperature(progress))
         found = torch.stack([distil.entropy(z), distil.marginal_entropy(z)])
         begun = bool(self.entropies.any())
         self.entropies.copy_(torch.lerp(found, self.entropies, KEPT) if begun else found)
