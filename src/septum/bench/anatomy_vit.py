@@ -21,7 +21,7 @@ from septum.bench import once
 from septum.bench.folds import MAIN, cases, predictions
 from septum.bench.published import ANATOMY_VIT
 from septum.bench.table import Row, Setting, row
-from septum.contract import Metric
+from septum.contract import BadInput, Metric
 from septum.data.prepare import joined, prepare
 from septum.data.prepared import Prepared
 from septum.data.unique import unique
@@ -215,6 +215,8 @@ def _gained(bench: Bench) -> Iterator[Row]:
 
 def _gain(ours: Path, theirs: Path, said: str) -> tuple[Metric, Metric]:
     a, b = predictions([ours]), predictions([theirs])
+    if [r["id"] for r in a] != [r["id"] for r in b]:
+        raise BadInput(f"{ours} was asked of other images than {theirs}; remove it and ask again.")
     right = [np.array([float(r[said] == r["truth"]) for r in of]) for of in (a, b)]
     test = t_test(right[0], right[1], [r["subject"] for r in a])
     of: Any = {"unit": "", "n": test.n}

@@ -20,6 +20,9 @@ The publication states the blocks and the losses; widths, schedule, masks, decod
 augmentation are ours, after SimMIM (arXiv:2111.09886), MAE (arXiv:2111.06377), DINO
 (arXiv:2104.14294) and VQGAN (arXiv:2012.09841).
 
+`tiny` takes a tenth of lambda. Both gradients are of one length at the last layer, not before it:
+in a thousand steps L_adv at its full weight undoes what L_MIM teaches the backbone.
+
 Past the paper
 * Soft conditioning: a light network recognises the organ, and its distribution takes the place of
   the label wherever none is given. In training some images lose their label to it (`guessed`), and
@@ -339,8 +342,8 @@ def adapted(config: AnatomyViTConfig, samples: Samples) -> AnatomyViTConfig:
 CONFIGS = {
     "tiny": AnatomyViTConfig(
         vit=replace(VITS["tiny"], deforms=True), decoder_width=96, decoder_depth=1,
-        decoder_heads=3, critic_width=32, head=512, bottleneck=64, prototypes=1024, momentum=0.95,
-        teacher_temperatures=(0.04, 0.04),
+        decoder_heads=3, adversarial=0.1, critic_width=32, head=512, bottleneck=64,
+        prototypes=1024, momentum=0.95, teacher_temperatures=(0.04, 0.04),
     ),
     "small": AnatomyViTConfig(
         vit=replace(VITS["small"], deforms=True), decoder_width=256, decoder_heads=4
