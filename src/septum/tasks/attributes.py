@@ -47,9 +47,6 @@ FEWEST = 3
 
 Column = Float[np.ndarray, " n"]
 
-place_of = device_of
-"""Where a model works."""
-
 
 @runtime_checkable
 class Editor(Model, Edits, Protocol):

@@ -43,8 +43,9 @@ from septum.metrics.focus import share_inside
 from septum.metrics.interpretability import of_medians, rises
 from septum.metrics.interval import mean_by_subject
 from septum.tasks import drawing_edit
-from septum.tasks.attributes import Editor, coded, editor, place_of, still
+from septum.tasks.attributes import Editor, coded, editor
 from septum.tasks.drawing_edit import Trail
+from septum.tasks.frozen import device_of, still
 from septum.tasks.ruler import Ruler, agreement, ruler
 from septum.tasks.segmenter import Schedule
 
@@ -102,7 +103,7 @@ def run(
     """
     painter = editor(model)
     places = spread(test.records, _with_structure(test), images, seed)
-    device, how = place_of(painter), schedule or Schedule(steps=STEPS)
+    device, how = device_of(painter), schedule or Schedule(steps=STEPS)
     measure = ruler(painter.attributes(), train, schedule=how, device=device, seed=seed)
     found, true = edited(painter, measure, test, places)
     records, names = [test.records[place] for place in places], measure.names
