@@ -82,6 +82,8 @@ def taught(config):
         told |= {"names": ("ef_percent",), "low": (0.0,), "high": (100.0,)}
         if hasattr(config, "classes"):
             told["classes"] = ("background", "left_ventricle")
+    if hasattr(config, "edits"):
+        told["edits"] = 0.0  # of hearts alone, which these discs are not: its own tests teach them
     if hasattr(config, "organs"):
         told["organs"] = ("heart", "lung")
     return dataclasses.replace(config, **told)
