@@ -106,7 +106,7 @@ class MAE(nn.Module):
 def normed(patches: Float[Tensor, "b h w p"]) -> Float[Tensor, "b h w p"]:
     """Every patch with zero mean and unit variance.
 
-    >>> normed(torch.tensor([[[[1.0, 3.0]]]])).flatten().round(decimals=2).tolist()
+    >>> [round(x, 2) for x in normed(torch.tensor([[[[1.0, 3.0]]]])).flatten().tolist()]
     [-0.71, 0.71]
     """
     spread = patches.var(-1, keepdim=True)
