@@ -7,7 +7,7 @@ from jaxtyping import UInt8
 
 from septum.contract import Record
 from septum.metrics import attributes
-from septum.tasks.volumes import pixel_mm, slice_mm
+from septum.metrics.labels import pixel_mm, slice_mm
 
 
 def still(

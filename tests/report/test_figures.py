@@ -3,8 +3,9 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
+from septum import palette
 from septum.contract import Batch, Features
-from septum.report import figures, palette
+from septum.report import figures
 
 CAPTIONS = ["2CH · ED", "4CH · ED"]
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from septum import palette
 from septum.contract import Batch
-from septum.report import drawings, islands, layout, palette
+from septum.report import drawings, islands, layout
 from septum.report.drawings import (
     Discrete,
     DiscretePainter,

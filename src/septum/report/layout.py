@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from septum.report import palette
+from septum import palette
 
 WIDTH_IN = 11.0
 GAP_IN = 0.1

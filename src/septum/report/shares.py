@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from septum.report import palette
+from septum import palette
 from septum.report.measured import Row, at_share
 from septum.report.words import readable
 

@@ -36,11 +36,11 @@ from septum.metrics.disentangle import gap, modularity, separability
 from septum.metrics.factor import Factor
 from septum.metrics.information import information
 from septum.metrics.interpretability import interpretability, order_loss
+from septum.metrics.labels import number
 from septum.metrics.paired import pearson_by_subject
 from septum.metrics.resample import grouped, jackknifed
 from septum.tasks import drawing_edit
 from septum.tasks.frozen import BATCH, device_of, still
-from septum.tasks.volumes import number
 
 FEWEST = 3
 """Subjects of whom a correlation is told."""

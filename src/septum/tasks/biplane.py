@@ -27,12 +27,12 @@ from septum.contract import BadInput, Label, Metric, Model, Record, Report, Samp
 from septum.metrics.agreement import errors, limits
 from septum.metrics.conformal import share
 from septum.metrics.disks import Disks, biplane, disks, ef_percent, single_plane
+from septum.metrics.labels import number
 from septum.tasks import drawing_ef
 from septum.tasks.delineate import segmented
 from septum.tasks.drawing_ef import Cut
 from septum.tasks.frozen import BATCH
 from septum.tasks.landmarks import VENTRICLE
-from septum.tasks.volumes import number
 
 LABELS = ("ef_percent", "ef")
 VIEWS = {"2CH": "2CH", "A2C": "2CH", "4CH": "4CH", "A4C": "4CH"}

@@ -36,9 +36,9 @@ from septum.metrics.continuity import (
     spearman_of_pairs,
 )
 from septum.metrics.interval import mean_by_subject
+from septum.metrics.labels import number
 from septum.tasks import drawing_films
 from septum.tasks.filmed import EF, clip_starts, embedded, films_in
-from septum.tasks.volumes import number
 
 FILMS = 2_000
 """Most films that are asked about; of more, so many are drawn."""

@@ -21,10 +21,10 @@ from sklearn.preprocessing import StandardScaler
 
 from septum.contract import BadInput, Films, Label, Model, Record, Report, Samples
 from septum.metrics.diagnosis import rates_by_subject
+from septum.metrics.labels import number
 from septum.metrics.ranking import auroc_by_subject
 from septum.tasks import drawing_films
 from septum.tasks.filmed import clip_starts, does_regress, embedded, estimates, films_in
-from septum.tasks.volumes import number
 
 LABEL = "infarct"
 THRESHOLD = 0.5

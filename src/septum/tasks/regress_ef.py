@@ -32,10 +32,10 @@ from sklearn.preprocessing import StandardScaler
 from septum.contract import BadInput, Films, Label, Metric, Model, Record, Report, Samples
 from septum.metrics.agreement import RESAMPLES, errors, limits
 from septum.metrics.interval import mean_by_subject
+from septum.metrics.labels import number
 from septum.metrics.ranking import auroc_by_subject
 from septum.tasks import drawing_ef
 from septum.tasks.filmed import EF, clip_starts, does_regress, embedded, estimates, films_in
-from septum.tasks.volumes import number
 
 UNIT = "percent"
 FILMS = 2_000

@@ -14,9 +14,9 @@ from torch import Tensor
 from septum.contract import BadInput, Metric, Record, Samples
 from septum.metrics.attributes import named, of_slice
 from septum.metrics.continuity import spearman_by_subject
+from septum.metrics.labels import number, pixel_mm
 from septum.tasks import witness
 from septum.tasks.segmenter import Schedule
-from septum.tasks.volumes import number, pixel_mm
 from septum.tasks.witness import Witness
 
 

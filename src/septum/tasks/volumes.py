@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from septum.contract import Record
+from septum.metrics.labels import number, pixel_mm, slice_mm
 
 TIMES = ("modality", "view", "phase", "frame")
 """Labels that differ between volumes of a subject."""
@@ -76,23 +77,6 @@ def _volume(key: tuple[str, ...], rows: list[int], records: Sequence[Record]) ->
         slice_mm=slice_mm(first),
         gapless=_gapless([positions[row] for row in ordered]),
     )
-
-
-def pixel_mm(record: Record) -> tuple[float, float] | None:
-    """Height and width of a pixel; None where unknown."""
-    y_mm, x_mm = number(record, "spacing_y_mm"), number(record, "spacing_x_mm")
-    return None if y_mm is None or x_mm is None else (y_mm, x_mm)
-
-
-def slice_mm(record: Record) -> float | None:
-    """Distance of neighbouring slices; None where unknown."""
-    return number(record, "spacing_z_mm")
-
-
-def number(record: Record, label: str) -> float | None:
-    """A label that is a known number."""
-    value = record.labels.get(label)
-    return None if value is None or isinstance(value, str) or math.isnan(value) else float(value)
 
 
 def _key(record: Record) -> tuple[str, ...]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from septum.report import palette
+from septum import palette
 
 # Machado, Oliveira, Fernandes: A physiologically-based model for simulation of color vision
 # deficiency, IEEE TVCG 2009; severity 1.0, on linear RGB.
