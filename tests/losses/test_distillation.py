@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from septum.losses import distillation
+from septum.nn import distil
 from septum.nn.distil import Centre
 
 SHARP = {"student_temperature": 0.1, "teacher_temperature": 0.04}
@@ -80,12 +81,12 @@ def test_the_centre_is_taken_from_the_teacher_alone():
 
 def test_a_lower_temperature_of_the_teacher_makes_it_surer():
     entropies = [
-        distillation.entropy(distillation.sharpened(TEACHER, zero_centre(), t)).item()
+        distil.entropy(distil.sharpened(TEACHER, zero_centre(), t)).item()
         for t in (0.01, 0.04, 0.07, 1.0)
     ]
     assert entropies == sorted(entropies)
-    hot = distillation.sharpened(TEACHER, zero_centre(), 1e6)
-    assert distillation.entropy(hot).item() == pytest.approx(math.log(12), rel=1e-9)
+    hot = distil.sharpened(TEACHER, zero_centre(), 1e6)
+    assert distil.entropy(hot).item() == pytest.approx(math.log(12), rel=1e-9)
 
 
 def test_autocast_does_not_reach_it():

@@ -9,9 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from septum.nn.distil import collapsed, entropy, marginal_entropy, sharpened
-
-__all__ = ["collapsed", "cross_entropy", "entropy", "marginal_entropy", "sharpened"]
+from septum.nn.distil import sharpened
 
 
 def cross_entropy(

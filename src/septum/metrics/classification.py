@@ -16,9 +16,7 @@ from septum.contract import Metric
 from septum.metrics.agreement import of_sums
 from septum.metrics.calibration import ece_by_subject
 from septum.metrics.interval import mean_by_subject
-
-CHUNK = 500_000
-"""Weights that are held at a time."""
+from septum.metrics.ranking import CHUNK, area_under, drawn
 
 Truth = Int[np.ndarray, " n"]
 Chance = Float[np.ndarray, "n k"]
@@ -104,50 +102,20 @@ def macro_auroc_by_subject(
     As `septum.metrics.ranking.auroc_by_subject` of two classes. Subjects are drawn again among
     those with the same classes, so that every resample has cases of all.
     """
-    times, subject = _drawn(truth, subjects, resamples, seed)
+    _, subject = np.unique(np.asarray(subjects), return_inverse=True)
+    times = drawn(subject, truth, resamples, seed)
+    areas = [area_under(chance[:, c], truth == c) for c in np.unique(truth)]
+
+    def mean_area(weight: Float[np.ndarray, "r n"]) -> Float[np.ndarray, " r"]:
+        return np.mean([area(weight) for area in areas], axis=0)
+
     rows = max(1, CHUNK // len(truth))
     weights = (times[start : start + rows, subject] for start in range(0, resamples, rows))
-    again = [_area(chance, truth, weight.astype(np.float64)) for weight in weights]
-    value = float(_area(chance, truth, np.ones((1, len(truth))))[0])
+    again = [mean_area(weight.astype(np.float64)) for weight in weights]
+    value = float(mean_area(np.ones((1, len(truth))))[0])
     low, high = np.percentile(np.append(np.concatenate(again), value), [2.5, 97.5]).tolist()
     low, high = min(low, value), max(high, value)
     return Metric(value=value, low=low, high=high, unit="", n=len(truth))
-
-
-def _area(
-    chance: Chance, truth: Truth, weight: Float[np.ndarray, "r n"]
-) -> Float[np.ndarray, " r"]:
-    """Mean over the classes that occur, with a weight per case, for every row of weights."""
-    return np.mean([_beaten(chance[:, c], truth == c, weight) for c in np.unique(truth)], axis=0)
-
-
-def _beaten(
-    scores: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"], weight: np.ndarray
-) -> Float[np.ndarray, " r"]:
-    """Share of the pairs in which the positive has the higher score; ties count half."""
-    order = np.argsort(scores, kind="stable")
-    _, level = np.unique(scores[order], return_index=True)
-    weight, positive = weight[:, order], positive[order]
-    above = np.add.reduceat(weight * positive, level, axis=1)
-    below = np.add.reduceat(weight * ~positive, level, axis=1)
-    wins = (above * (below.cumsum(1) - below / 2)).sum(1)
-    return wins / (above.sum(1) * below.sum(1))
-
-
-def _drawn(
-    truth: Truth, subjects: Sequence[str], resamples: int, seed: int
-) -> tuple[Int[np.ndarray, "r s"], Int[np.ndarray, " n"]]:
-    """How often every subject is drawn, and the subject of every case."""
-    names, subject = np.unique(np.asarray(subjects), return_inverse=True)
-    shows = np.zeros((len(names), truth.max() + 1), dtype=bool)
-    shows[subject, truth] = True
-    kind = np.unique(shows, axis=0, return_inverse=True)[1].ravel()
-    rng = np.random.default_rng(seed)
-    times = np.zeros((resamples, len(names)), np.int64)
-    for alike in (np.flatnonzero(kind == k) for k in range(kind.max() + 1)):
-        few = len(alike)
-        times[:, alike] = rng.multinomial(few, np.full(few, 1 / few), resamples)
-    return times, subject
 
 
 def _f1(said: Truth, truth: Truth, subjects: Sequence[str], *, seed: int, resamples: int) -> Metric:

@@ -42,9 +42,9 @@ from septum.contract import (
     Report,
     Samples,
 )  # fmt: skip
+from septum.metrics.effect import centred, eta_squared
 from septum.metrics.interval import mean_by_subject
 from septum.tasks import drawing_organs
-from septum.tasks.colours import centred, eta_squared
 from septum.tasks.conditioning import ORGAN, Known, at_rest, known, one_hot, others
 from septum.tasks.drawing_organs import Look
 from septum.tasks.frozen import BATCH
