@@ -80,7 +80,9 @@ def test_clips_of_films_tell_texts_as_well(name, tmp_path):
 
 def test_every_layout_of_hearts_says_so():
     assert {name: s.organ for name, s in SOURCES.items() if s.organ != "heart"} == {
-        "busi": "breast"
+        "busi": "breast",
+        "dicom": "",
+        "dicom_films": "",
     }
 
 

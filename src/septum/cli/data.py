@@ -140,9 +140,41 @@ class DataSketch:
         print(folder)
 
 
+@dataclass(frozen=True, kw_only=True)
+class DataDeidentify:
+    """Write DICOM files without identity; a file of which that is not sure is refused.
+
+    Read the report and look at every sheet before giving anything away.
+    """
+
+    source: Positional[Path]
+    """Folder, DICOMDIR or file."""
+    out: Positional[Path]
+    """New folder for the files, report.json and the contact sheets."""
+    key: Path | None = None
+    """File of random bytes from which pseudonyms are made; by default they differ in every run."""
+
+    def run(self) -> None:
+        """De-identify; print what was refused, by number, since a path may name a patient."""
+        from septum.contract import BadInput
+        from septum.data.deidentify import folder, pseudonyms
+
+        names = pseudonyms.drawn() if self.key is None else pseudonyms.kept(self.key)
+        rows = folder.deidentify(self.source, self.out, names)
+        refused = folder.refused(rows)
+        print(self.out / folder.REPORT)
+        if refused:
+            show.table(("file", "refused, for it"), [(r["number"], r["refused"]) for r in refused])
+            raise BadInput(
+                f"{len(refused)} of {len(rows)} files were refused, the others are written; "
+                f"see {folder.REPORT}."
+            )
+
+
 DATA = (
     Annotated[DataList, subcommand("list")]
     | Annotated[DataPrepare, subcommand("prepare")]
     | Annotated[DataAudit, subcommand("audit")]
     | Annotated[DataSketch, subcommand("sketch")]
+    | Annotated[DataDeidentify, subcommand("deidentify")]
 )

@@ -18,6 +18,7 @@ from septum.data import (
     stacks,
     stills,
 )
+from septum.data.dicom import source as studies
 
 SOURCES: dict[str, Source] = {
     "acdc": acdc.SOURCE,
@@ -25,6 +26,8 @@ SOURCES: dict[str, Source] = {
     "busi": busi.SOURCE,
     "camus": camus.SOURCE,
     "camus_sequences": camus_sequences.SOURCE,
+    "dicom": studies.STILLS,
+    "dicom_films": studies.FILMS,
     "echonet_dynamic": echonet_dynamic.SOURCE,
     "emidec": emidec.SOURCE,
     "hearts": hearts.SOURCE,

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from septum.contract import BadInput, Record
-from septum.data import film, read, volume, window
+from septum.data import dicom, film, read, volume, window
 
 PLANE = "plane"
 """Label whose value `axial` says that the slices of a volume are counted across the body."""
@@ -42,7 +42,7 @@ def frames(record: Record) -> Iterator[read.Pixels]:
 
 def _whole(record: Record) -> Iterator[read.Pixels]:
     if record.at:
-        whole = volume.load(record.image, axial=_is_axial(record))
+        whole = _volume(record)
         yield read.Pixels(grey=whole.grey(record.at), spacing_mm=whole.grid.spacing_mm[1:])
     elif len(record.film) == 1:
         spacing_mm = film.spacing_mm(record.film[0]) or _stated_spacing_mm(record)
@@ -50,6 +50,21 @@ def _whole(record: Record) -> Iterator[read.Pixels]:
             yield read.Pixels(grey=grey, spacing_mm=spacing_mm)
     else:
         yield from _pictures(record)
+
+
+def _volume(record: Record) -> volume.Volume:
+    if dicom.is_dicom(record.image):
+        return dicom.load(record.image)
+    return volume.load(record.image, axial=_is_axial(record))
+
+
+def _picture(path: Path) -> read.Pixels:
+    if not dicom.is_dicom(path):
+        return read.image(path)
+    if (count := film.count(path)) > 1:
+        raise BadInput(f"{path} is a film of {count} frames; name it as one.")
+    (grey,) = film.frames(path)
+    return read.Pixels(grey=grey, spacing_mm=film.spacing_mm(path))
 
 
 def _spanned(
@@ -63,7 +78,7 @@ def _pictures(record: Record) -> Iterator[read.Pixels]:
     """Files of one picture each."""
     size = None
     for path in record.film or [record.image]:
-        pixels = read.image(path)
+        pixels = _picture(path)
         size = size or pixels.grey.shape
         if pixels.grey.shape != size:
             raise BadInput(

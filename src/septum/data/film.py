@@ -4,7 +4,8 @@
 
 AVI and MP4 are decoded by FFmpeg (PyAV), which is told the format and handed the open file: no
 playlist or link inside it leads elsewhere. Of a volume (.mhd with its raw file, .nii, .nii.gz) the
-last axis is time. All caps are checked before a pixel is decoded.
+last axis is time. DICOM files are known by their content. All caps are checked before a pixel is
+decoded.
 """
 
 import math
@@ -23,7 +24,7 @@ from jaxtyping import Shaped, UInt8
 from PIL import Image
 
 from septum.contract import BadInput
-from septum.data import nifti, read
+from septum.data import dicom, nifti, read
 
 MAX_BYTES = 512 * 2**20
 """Largest file that is opened."""
@@ -57,8 +58,10 @@ def frames(path: Path) -> Iterator[UInt8[np.ndarray, "h w"]]:
         BadInput: The file is missing, too large, damaged, cut short, or no film. For a film whose
             end is lost that comes after its last frame.
     """
-    values = _volume(path) if _is_volume(path) else _video(path)
-    yield from values
+    if dicom.is_dicom(path):
+        yield from dicom.frames(path)
+    else:
+        yield from _volume(path) if _is_volume(path) else _video(path)
 
 
 def count(path: Path) -> int:
@@ -67,6 +70,8 @@ def count(path: Path) -> int:
     Raises:
         BadInput: As for `frames`, as far as can be told without decoding.
     """
+    if dicom.is_dicom(path):
+        return dicom.facts(path).frames
     if _is_volume(path):
         return _grid(path)[0][0]
     with _opened(path) as (container, stream):
@@ -80,6 +85,8 @@ def spacing_mm(path: Path) -> tuple[float, float] | None:
     Raises:
         BadInput: As for `count`.
     """
+    if dicom.is_dicom(path):
+        return dicom.facts(path).spacing_mm
     return _grid(path)[1] if _is_volume(path) else None
 
 

@@ -6,6 +6,7 @@ outline.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,8 @@ def append(
     for pixels in decode.frames(record):
         if box is None:
             spacing_mm, shape = pixels.spacing_mm, pixels.grey.shape
-            box = _box(record, (shape[0], shape[1]), size, spacing_mm, source.field_mm)
-        frame = _stretched(box.image(pixels.grey), source.stretch)
+            box = framing(record.image, (shape[0], shape[1]), size, spacing_mm, source.field_mm)
+        frame = stretched(box.image(pixels.grey), source.stretch)
         images.append(frame)
         count, total = count + 1, total + frame
     assert box is not None
@@ -53,7 +54,26 @@ def append(
     return placed, row
 
 
-def _stretched(
+def framing(
+    path: Path,
+    shape: tuple[int, int],
+    size: tuple[int, int],
+    spacing_mm: tuple[float, float] | None,
+    field_mm: tuple[float, float] | None,
+) -> Letterbox:
+    """Where a picture of this shape lies in a prepared frame: whole, or the field round its middle.
+
+    Raises:
+        BadInput: There is to be a field, and the file at this path does not state its spacing.
+    """
+    if field_mm is None:
+        return fit(shape, size, spacing_mm)
+    if spacing_mm is None:
+        raise BadInput(f"{path} does not state the spacing of its pixels; export it again.")
+    return show(shape, size, spacing_mm, field_mm)
+
+
+def stretched(
     grey: UInt8[np.ndarray, "h w"], percentiles: tuple[float, float] | None
 ) -> UInt8[np.ndarray, "h w"]:
     """Grey levels from one percentile to the other, over all from black to white."""
@@ -92,20 +112,6 @@ def _mask(
         return np.full(box.size, NO_MASK, np.uint8)
     _check_mask(record, index, box.source, source.classes)
     return box.mask(index)
-
-
-def _box(
-    record: Record,
-    shape: tuple[int, int],
-    size: tuple[int, int],
-    spacing_mm: tuple[float, float] | None,
-    field_mm: tuple[float, float] | None,
-) -> Letterbox:
-    if field_mm is None:
-        return fit(shape, size, spacing_mm)
-    if spacing_mm is None:
-        raise BadInput(f"{record.image} does not state the spacing of its pixels; export it again.")
-    return show(shape, size, spacing_mm, field_mm)
 
 
 def _check_mask(

@@ -64,8 +64,7 @@ def header(path: Path) -> Header:
         BadInput: The file is missing, too large, damaged, no NIfTI-1 volume of grey levels, or does
             not state its spacing.
     """
-    check_file(path)
-    head = _bytes(path, HEADER_BYTES)
+    head = head_bytes(path)
     order = next((o for o in "<>" if struct.unpack_from(f"{o}i", head)[0] == HEADER_BYTES), None)
     if order is None or head[344:348] != b"n+1\0":
         raise BadInput(f"{path} is no NIfTI-1 volume in one file; convert it.")
@@ -81,6 +80,16 @@ def header(path: Path) -> Header:
         scaling=_scaling(*scaling),
         is_oriented=_is_oriented(*struct.unpack_from(f"{order}2h18f", head, 252)),
     )
+
+
+def head_bytes(path: Path) -> bytes:
+    """The header as it is stored.
+
+    Raises:
+        BadInput: The file is missing, too large or shorter than a header.
+    """
+    check_file(path)
+    return _bytes(path, HEADER_BYTES)
 
 
 def voxels(path: Path, head: Header) -> Shaped[np.ndarray, "t z y x"]:

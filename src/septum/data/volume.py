@@ -112,6 +112,14 @@ def load(path: Path, *, axial: bool = False) -> Volume:
     return (_axial if axial else _in_file)(path, (stat.st_size, stat.st_mtime_ns))
 
 
+def as_in_file(
+    axial: Shaped[np.ndarray, "t z y x"], leads: str
+) -> Shaped[np.ndarray, "t z2 y2 x2"]:
+    """Voxels of an axial volume in the order of its file, which leads so (`Grid.leads`)."""
+    order, back = _turning(leads)
+    return np.flip(axial, back).transpose(np.argsort(order))
+
+
 def forget() -> None:
     """Free the volumes that are kept."""
     _in_file.cache_clear()
@@ -157,10 +165,9 @@ def _axial(path: Path, stamp: Stamp) -> Volume:
     del stamp
     head = nifti.header(path)
     turned = _turned(path, head)
-    axes = _axes(turned.leads)
-    back = [1 + k for k, axis in enumerate(axes) if turned.leads[axis] != AXES[k][0]]
-    voxels = nifti.voxels(path, head).transpose(0, *(3 - axis for axis in axes))
-    return Volume(path=path, grid=turned, voxels=np.flip(voxels, tuple(back)))
+    order, back = _turning(turned.leads)
+    voxels = nifti.voxels(path, head).transpose(order)
+    return Volume(path=path, grid=turned, voxels=np.flip(voxels, back))
 
 
 def _turned(path: Path, head: nifti.Header) -> Grid:
@@ -189,6 +196,13 @@ def _leads(path: Path) -> str:
     directions = np.reshape(reader.GetDirection(), (reader.GetDimension(), -1))[:3, :3]
     orient = SimpleITK.DICOMOrientImageFilter.GetOrientationFromDirectionCosines
     return orient(directions.ravel().tolist())
+
+
+def _turning(leads: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The order of axes that makes a file axial, and which of them then run the other way."""
+    axes = _axes(leads)
+    back = (1 + k for k, axis in enumerate(axes) if leads[axis] != AXES[k][0])
+    return (0, *(3 - axis for axis in axes)), tuple(back)
 
 
 def _axes(leads: str) -> list[int]:
