@@ -125,14 +125,16 @@ def deformed(
     """y(p) = sum_k w_k S(x, p + offset_k(p)): bilinear samples, zero outside.
 
     Places and the shares of the cells round them are found in full precision, whatever that of x.
-    The same on all machines: by `grid_sample`, or on a processor by `septum.nn.sampling`.
+    The same on all machines: by `grid_sample`, or on a processor by `septum.nn.sampling`. Exported
+    is `grid_sample`, which other runtimes know.
 
     Args:
         cells: x.
         offsets: From every cell to where each tap samples, (down, right) in cells.
         weight: w, of every channel and tap.
     """
-    sampled = by_rows if cells.device.type == "cpu" else by_grid_sample
+    wants_rows = cells.device.type == "cpu" and not torch.compiler.is_exporting()
+    sampled = by_rows if wants_rows else by_grid_sample
     with torch.autocast(cells.device.type, enabled=False):
         return sampled(cells, offsets, weight)
 

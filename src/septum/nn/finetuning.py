@@ -56,4 +56,4 @@ def named(
     organ: str, organs: Sequence[str], image: Float[Tensor, "b 1 h w"]
 ) -> Float[Tensor, "b organs"]:
     """The same organ for every image; all zero for one that is not in the table."""
-    return one_hot([organ] * len(image), organs).to(image.device)
+    return one_hot([organ], organs).to(image.device).expand(image.shape[0], -1)

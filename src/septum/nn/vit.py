@@ -167,14 +167,14 @@ class Vit(nn.Module):
         return self._headed(cells.flatten(2).mT)
 
     def _headed(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b 1+n d"]:
-        return torch.cat([self.cls.to(tokens).expand(len(tokens), -1, -1), tokens], dim=1)
+        return torch.cat([self.cls.to(tokens).expand(tokens.shape[0], -1, -1), tokens], dim=1)
 
     def _passed(
         self, cells: Float[Tensor, "b d h w"], organ: Float[Tensor, "b organs"] | None
     ) -> list[Float[Tensor, "b n d"]]:
         """Tokens after every block."""
         c, tokens, passed = self.config, self._begun(cells), []
-        organ = tokens.new_zeros(len(tokens), c.organs) if organ is None else organ
+        organ = tokens.new_zeros(tokens.shape[0], c.organs) if organ is None else organ
         for block in self.blocks:
             tokens = block(tokens, _grid(cells), organ) if c.deforms else block(tokens)
             passed.append(tokens)
