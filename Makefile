@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-# Of a check: files of tests two at a time, each on one core.
+# Files of tests two at a time, each on one core.
 TWO := --numprocesses 2 --dist loadfile
 
 .PHONY: setup demo test check docs
@@ -15,7 +15,7 @@ demo: .venv/user
 	$(BIN)/septum demo --out runs/demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TWO)
 
 check: setup
 	$(BIN)/ruff format --check

@@ -16,7 +16,11 @@ from tyro.conf import subcommand
 from septum import show
 from septum.cli.data import DATA
 from septum.cli.demo import Demo
+from septum.cli.dicomweb import DICOMWEB
+from septum.cli.explore import Explore
+from septum.cli.export import Export
 from septum.cli.model import Bench, Evaluate, Train, WriteReport
+from septum.cli.predict import Predict
 
 
 @runtime_checkable
@@ -34,7 +38,11 @@ COMMANDS: Any = (
     | Annotated[Train, subcommand("train")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Bench, subcommand("bench")]
+    | Annotated[Explore, subcommand("explore")]
     | Annotated[WriteReport, subcommand("report")]
+    | Annotated[Predict, subcommand("predict")]
+    | Annotated[Export, subcommand("export")]
+    | Annotated[DICOMWEB, subcommand("dicomweb", description="Speak with a DICOMweb server.")]
 )
 
 
