@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from septum import runs
 from septum.baselines import BASELINES
@@ -130,6 +130,7 @@ def visitor(chromium: Browser) -> Iterator[Page]:
     """A page of 1280 x 720; at the end the browser may have complained of nothing."""
     page = chromium.new_page(viewport={"width": 1280, "height": 720})
     page.set_default_timeout(ANSWER_MS)
+    expect.set_options(timeout=ANSWER_MS)
     said: list[str] = []
     page.on("console", lambda m: said.append(m.text) if m.type in {"error", "warning"} else None)
 

@@ -13,11 +13,11 @@ def test_a_lasso_chooses_and_the_link_brings_the_choice_back(site, visitor):
     visitor.goto(site("concept_vae") + "?panel=map&map_by=view")
     canvas = visitor.get_by_role("application", name=re.compile("Map of all images"))
     expect(visitor.get_by_text("0 chosen, 0 subjects")).to_be_visible()
-    canvas.hover()  # waits until it stays where it is
+    visitor.evaluate("document.fonts.ready")  # all stays where it is
     box = canvas.bounding_box()
-    visitor.mouse.move(box["x"] + 2, box["y"] + 2)
+    visitor.mouse.move(box["x"] + 0.02 * box["width"], box["y"] + 0.02 * box["height"])
     visitor.mouse.down()
-    for right, down in ((0.99, 0.01), (0.99, 0.99), (0.01, 0.99)):
+    for right, down in ((0.98, 0.02), (0.98, 0.98), (0.02, 0.98)):
         visitor.mouse.move(box["x"] + right * box["width"], box["y"] + down * box["height"])
     visitor.mouse.up()
     said = re.compile(r"48 chosen, 12 subjects; view: A2C 24, A4C 24")

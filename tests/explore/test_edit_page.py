@@ -8,14 +8,6 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(autouse=True)
-def patience():
-    """A busy machine takes its time."""
-    expect.set_options(timeout=30_000)
-    yield
-    expect.set_options(timeout=5_000)
-
-
 def slider(visitor, name):
     """What the keyboard moves."""
     return visitor.get_by_role("slider", name=name).locator(".q-slider__track-container")

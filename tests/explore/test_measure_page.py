@@ -8,14 +8,6 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(autouse=True)
-def patience():
-    """A busy machine takes its time."""
-    expect.set_options(timeout=30_000)
-    yield
-    expect.set_options(timeout=5_000)
-
-
 def test_a_film_has_an_interval_and_its_reasons(site, visitor):
     visitor.goto(site("coreecho") + "?panel=measure")
     expect(visitor.get_by_text(re.compile(r"EF [\d.]+ % \([\d.]+ to [\d.]+\)"))).to_be_visible()

@@ -120,4 +120,5 @@ def _styles() -> None:
         :focus-visible { outline: 3px solid #e69f00; outline-offset: 1px; }
         .nicegui-content { padding: 0; }
         .pixels img { image-rendering: pixelated; }
+        .body--dark .text-primary { color: #56b4e9 !important; }
     """)
