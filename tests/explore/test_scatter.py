@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from septum.explore import scatter
+from septum.explore import plotted, scatter
 from septum.explore.plane import Plane
 
 PLACES = Plane(xy=np.random.default_rng(0).normal(size=(30, 2)), names=("PC 1", "PC 2"))
@@ -35,7 +35,7 @@ def test_a_browser_may_say_anything():
 def test_the_figure_has_axes_n_and_a_legend(column, kind):
     unusual = np.arange(30) == 3
 
-    drawn = scatter.figure(PLACES, "view", column, unusual=unusual, chosen=np.arange(30) < 9)
+    drawn = plotted.figure(PLACES, "view", column, unusual=unusual, chosen=np.arange(30) < 9)
 
     axes = drawn.axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("PC 1", "PC 2", "n = 30")
@@ -47,4 +47,4 @@ def test_the_figure_has_axes_n_and_a_legend(column, kind):
         assert drawn.axes[1].get_ylabel() == "view"
     drawn_points = sum(len(points.get_offsets()) for points in axes.collections) - 1
     assert drawn_points == 30
-    assert scatter.saved(drawn, kind).startswith({"png": b"\x89PNG", "svg": b"<?xml"}[kind])
+    assert plotted.saved(drawn, kind).startswith({"png": b"\x89PNG", "svg": b"<?xml"}[kind])

@@ -70,7 +70,7 @@ def strip(frames: UInt8[np.ndarray, "t h w"]) -> UInt8[np.ndarray, "y x"]:
 def cell_at(x: float, y: float, shape: tuple[int, int], grid: tuple[int, int]) -> tuple[int, int]:
     """Row and column of the grid cell under a point (x, y) of a picture of that height and width.
 
-    >>> cell_at(63.9, 0, (64, 64), (8, 8))
+    >>> cell_at(63.9, 0.0, (64, 64), (8, 8))
     (0, 7)
     """
     row, column = int(y * grid[0] / shape[0]), int(x * grid[1] / shape[1])

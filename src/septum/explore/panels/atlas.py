@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
 from nicegui import ui
 
-from septum.explore import plane, saved, scatter, umaps, waiting
+from septum.explore import plane, saved, umaps, waiting
 from septum.explore.desk import Desk
 from septum.explore.index import Index
 from septum.explore.once import once
@@ -198,16 +199,16 @@ class Map:
         ui.download.content(saved.table(rows), name, "text/csv")
 
     async def _save_plot(self, kind: str) -> None:
-        drawn = await asyncio.to_thread(
-            lambda: scatter.saved(
-                scatter.figure(
-                    self.places, self.by, self.columns[self.by],
-                    unusual=self.unusual, chosen=self.chosen,
-                ),
-                kind,
-            )
-        )  # fmt: skip
-        ui.download.content(drawn, saved.name("map", self.by, ending=kind))
+        def plotted() -> bytes:
+            plots = import_module("septum.explore.plotted")  # slow to load, and seldom needed
+            drawn = plots.figure(
+                self.places, self.by, self.columns[self.by],
+                unusual=self.unusual, chosen=self.chosen,
+            )  # fmt: skip
+            return plots.saved(drawn, kind)
+
+        content = await asyncio.to_thread(plotted)
+        ui.download.content(content, saved.name("map", self.by, ending=kind))
 
 
 def _known(wanted: Sequence[str], values: Sequence[str]) -> list[str]:
