@@ -106,9 +106,13 @@ export default {
       this.outline = [[event.offsetX, event.offsetY]];
     },
     over(event) {
-      if (this.outline.length) this.outline.push([event.offsetX, event.offsetY]);
+      if (this.outline.length) this.outline.push(...this.passed(event));
       else this.near = this.nearest(event.offsetX, event.offsetY);
       this.draw();
+    },
+    passed(event) { // a browser that is busy tells several moves at once
+      const box = this.$refs.canvas.getBoundingClientRect(), moves = event.getCoalescedEvents?.() ?? [];
+      return (moves.length ? moves : [event]).map((e) => [e.clientX - box.left, e.clientY - box.top]);
     },
     up(event) {
       const [w, h] = this.size(), outline = this.outline, [x, y] = outline[0] || [0, 0];
