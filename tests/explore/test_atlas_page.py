@@ -13,7 +13,6 @@ def test_a_lasso_chooses_and_the_link_brings_the_choice_back(site, visitor):
     visitor.goto(site("concept_vae") + "?panel=map&map_by=view")
     canvas = visitor.get_by_role("application", name=re.compile("Map of all images"))
     expect(visitor.get_by_text("0 chosen, 0 subjects")).to_be_visible()
-    visitor.evaluate("document.fonts.ready")  # all stays where it is
     box = canvas.bounding_box()
     visitor.mouse.move(box["x"] + 0.02 * box["width"], box["y"] + 0.02 * box["height"])
     visitor.mouse.down()
@@ -22,6 +21,7 @@ def test_a_lasso_chooses_and_the_link_brings_the_choice_back(site, visitor):
     visitor.mouse.up()
     said = re.compile(r"48 chosen, 12 subjects; view: A2C 24, A4C 24")
     expect(visitor.get_by_text(said)).to_be_visible()
+    expect(visitor).to_have_url(re.compile("map_lasso="))
     link = visitor.url
     visitor.goto("about:blank")
     visitor.goto(link)
