@@ -22,6 +22,7 @@ from septum.data.limits import Limits
 from septum.data.prepared import Prepared
 from septum.data.unique import unique
 from septum.models import MODELS
+from septum.nn.device import device_of
 
 FLOOR_SEED = 0
 """Draws the weights of the model that is never trained."""
@@ -134,9 +135,7 @@ def load(folder: Path, *, device: str = "cpu") -> Run:
 
 def floor(run: Run) -> Model:
     """The same network before training, on the same device: what its architecture can do."""
-    assert isinstance(run.model, nn.Module)
-    where = next(run.model.parameters()).device
-    untrained = built(run.paper, run.config, FLOOR_SEED).to(where).eval()
+    untrained = built(run.paper, run.config, FLOOR_SEED).to(device_of(run.model)).eval()
     assert isinstance(untrained, Model)
     return untrained
 

@@ -9,7 +9,7 @@ import torch
 from septum.contract import Features
 from septum.explore import concepts, shown
 from septum.explore.concepts import Conceptual, Maps, Speller
-from septum.explore.index import opened_device
+from septum.nn.device import device_of
 from septum.tasks import augmentations
 
 
@@ -120,7 +120,7 @@ def test_a_model_draws_what_it_draws_for_the_tasks(made, explored_root):
     model = run.run.model
     assert isinstance(model, Conceptual)
     assert isinstance(model, Speller)
-    image = run.batch(7).image.to(opened_device(run))
+    image = run.batch(7).image.to(device_of(run.run.model))
     seen = concepts.seen(model, image)
     maps = Maps(count=seen.count, found=seen.concepts, now=seen.concepts)
     latent = augmentations.latent(model, run.samples, [7])

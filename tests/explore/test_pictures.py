@@ -43,11 +43,3 @@ def test_colours_are_mixed_by_their_opacity():
     assert mixed[:, :2].tolist() == [[[100, 100, 100]] * 2] * 2
     # three quarters of 100, and a quarter of 255 in red
     assert mixed[:, 2:].tolist() == [[[139, 75, 75]] * 2] * 2
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "cell"),
-    [(0.0, 0.0, (0, 0)), (95.0, 63.0, (7, 11)), (47.9, 8.0, (1, 5)), (-3.0, 99.0, (7, 0))],
-)
-def test_the_cell_under_a_point(x, y, cell):
-    assert pictures.cell_at(x, y, (64, 96), (8, 12)) == cell

@@ -11,6 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from septum.metrics import density
+from septum.metrics.mixture import mixture
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -135,7 +136,7 @@ def test_a_mixture_finds_clusters_that_no_gaussian_fits():
     centres = torch.tensor([[-9.0, 0.0], [9.0, 0.0]], dtype=torch.float64)
     x = (centres + noise(1_000, 1, 2)).flatten(0, 1)
 
-    found = density.mixture(x, components=2, seed=0).log_density(
+    found = mixture(x, components=2, seed=0).log_density(
         torch.cat([centres, torch.zeros(1, 2, dtype=torch.float64)])
     )
 
@@ -147,7 +148,7 @@ def test_a_mixture_finds_clusters_that_no_gaussian_fits():
 def test_few_vectors_make_one_gaussian():
     x = correlated(60)
 
-    found = density.mixture(x, components=24, seed=0).log_density(x)
+    found = mixture(x, components=24, seed=0).log_density(x)
 
     ridge = 1e-3 * x.var(0, correction=0).mean() * torch.eye(5)
     theirs = multivariate_normal(x.mean(0).numpy(), np.cov(x.T, bias=True) + ridge.numpy())

@@ -24,10 +24,10 @@ from septum.contract import (
 )
 from septum.explore import concepts, layers, pictures
 from septum.explore.concepts import Conceptual
-from septum.explore.index import opened_device
 from septum.explore.layers import Layer
 from septum.explore.shown import Shown
 from septum.metrics.overlap import dice
+from septum.nn.device import device_of
 
 ERROR = "mean absolute error of the drawing"
 DICE = "Dice of"
@@ -74,7 +74,7 @@ class Said:
 def said(shown: Shown, place: int) -> Said:
     """Ask a run about one of its images; takes its lock, so that no other may be held."""
     batch = shown.batch(place)
-    image, model = batch.image.to(opened_device(shown)), shown.run.model
+    image, model = batch.image.to(device_of(shown.run.model)), shown.run.model
     with shown.lock:
         again, trouble = _again(model, image)
         map_, dices = (None, {}) if shown.is_film() else _map(shown, image, batch)

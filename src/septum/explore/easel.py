@@ -8,7 +8,6 @@ from septum.contract import BadInput
 from septum.explore import concepts, edits
 from septum.explore.concepts import Drawings, Maps, Speller
 from septum.explore.desk import Desk
-from septum.explore.index import opened_device
 from septum.explore.pictures import grey
 from septum.explore.slot import Slot
 
@@ -65,7 +64,7 @@ class Easel:
 
     def _asked(self, place: int, maps: Maps) -> Drawings:
         shown = self.desk.shown
-        image = shown.batch(place).image.to(opened_device(shown))
+        image = shown.image(place)
         if self.alone.value:
             return concepts.plain_drawings(self.model, image, maps)
         beta, draw = self._beta(), self._draw()

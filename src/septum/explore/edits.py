@@ -20,10 +20,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from septum.contract import BadInput, Decodes, Discretises, Edits, Features, Record, Segments
-from septum.explore.index import Progress, opened_device
+from septum.explore.index import Progress
 from septum.explore.shown import Shown
 from septum.metrics import attributes
 from septum.metrics.labels import pixel_mm
+from septum.nn.device import device_of
 from septum.palette import CHANGE
 
 IMAGES = 64
@@ -156,7 +157,7 @@ def deviations(shown: Shown, progress: Progress) -> Float[Tensor, " s"]:
     for start in range(0, len(places), BATCH):
         image = shown.samples.batch(places[start : start + BATCH]).image
         with shown.lock, torch.no_grad():
-            features = shown.run.model.encode(image.to(opened_device(shown)))
+            features = shown.run.model.encode(image.to(device_of(shown.run.model)))
         parts.append(_style(features).mean((2, 3)))
         progress(min(1.0, (start + BATCH) / len(places)))
     return torch.cat(parts).std(0, correction=0)
@@ -220,7 +221,7 @@ def segmented(shown: Shown, picture: Float[np.ndarray, "h w"]) -> UInt8[np.ndarr
     image = torch.from_numpy(np.ascontiguousarray(picture))[None, None].float()
     if picture.shape != tuple(size):
         image = F.interpolate(image, size, mode="bilinear", antialias=True)
-    shares = model.segment(image.to(opened_device(shown)))
+    shares = model.segment(image.to(device_of(shown.run.model)))
     if shares.shape[1] != len(shown.samples.classes):
         raise BadInput(
             f"{shown.title} draws {shares.shape[1]} classes, and its images have "
@@ -288,7 +289,7 @@ def _measures(shown: Shown) -> bool:
 
 
 def _image(shown: Shown, place: int) -> Float[Tensor, "1 1 *t h w"]:
-    return shown.batch(place).image.to(opened_device(shown))
+    return shown.image(place)
 
 
 @torch.no_grad()

@@ -14,10 +14,9 @@ import torch
 from jaxtyping import Float32, Int, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from septum.cells import Cell
 from septum.contract import BadInput, Record
 from septum.data.limits import written
-from septum.explore import pictures
-from septum.explore.saved import Cell
 from septum.nn import region_search
 from septum.nn.region_search import Maps
 
@@ -217,7 +216,7 @@ def _tile(
     box: tuple[float, float, float, float], pixels: UInt8[np.ndarray, "h w"], lines: Sequence[str]
 ) -> Image.Image:
     """A picture with a region marked, and lines of text below."""
-    frame = pictures.picture(pixels)
+    frame = Image.fromarray(pixels)
     frame = frame.resize([round(side * TILE / max(frame.size)) for side in frame.size])
     tile = Image.new("RGB", (TILE + 2 * GAP, TILE + 2 * GAP + len(lines) * LINE), PAPER)
     tile.paste(frame, (GAP, GAP))

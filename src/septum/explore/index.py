@@ -22,6 +22,7 @@ from numpy.lib.format import open_memmap
 from septum import checkpoint
 from septum.contract import BadInput, Features
 from septum.explore.shown import Shown
+from septum.nn.device import device_of
 
 BATCH = 16
 FOLDER = "index"
@@ -112,15 +113,9 @@ def _write(folder: Path, shown: Shown, progress: Progress) -> None:
 
 def encoded(shown: Shown, places: range) -> Features:
     """What the model says of the records at these places."""
-    device = opened_device(shown)
+    device = device_of(shown.run.model)
     with shown.lock, torch.no_grad():
         return shown.run.model.encode(shown.samples.batch(places).image.to(device))
-
-
-def opened_device(shown: Shown) -> torch.device:
-    """Where the model of a run works."""
-    assert isinstance(shown.run.model, torch.nn.Module)
-    return next(shown.run.model.parameters()).device
 
 
 def _kept(features: Features) -> dict[str, Float32[np.ndarray, "b ..."]]:

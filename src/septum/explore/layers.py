@@ -11,7 +11,6 @@ from torch import Tensor
 from septum import palette
 from septum.contract import Model, Segments
 from septum.explore import pictures
-from septum.explore.index import opened_device
 from septum.explore.shown import Shown
 
 
@@ -37,7 +36,7 @@ class Layer:
 @torch.no_grad()
 def asked(shown: Shown, place: int) -> list[Layer]:
     """Structures that the model of a run draws on an image, then the channels of its content."""
-    image, model = shown.batch(place).image.to(opened_device(shown)), shown.run.model
+    image, model = shown.image(place), shown.run.model
     assert isinstance(model, Segments)
     p = model.segment(image)[0].float().cpu().numpy()
     structures = of_classes(p.argmax(0), names(shown, len(p)))

@@ -4,7 +4,7 @@ import io
 import math
 
 import numpy as np
-from jaxtyping import Float, Integer, UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 
 Colours = UInt8[np.ndarray, "h w 3"]
@@ -15,11 +15,6 @@ def png(pixels: UInt8[np.ndarray, "h w"] | Colours) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
-
-
-def picture(pixels: UInt8[np.ndarray, "h w"] | Colours) -> Image.Image:
-    """For `ui.interactive_image` and `ui.image`, which take it as it is."""
-    return Image.fromarray(pixels)
 
 
 def grey(image: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
@@ -65,18 +60,3 @@ def strip(frames: UInt8[np.ndarray, "t h w"]) -> UInt8[np.ndarray, "y x"]:
     padded = np.zeros((columns * rows, h, w), np.uint8)
     padded[:t] = frames
     return padded.reshape(rows, columns, h, w).transpose(0, 2, 1, 3).reshape(rows * h, columns * w)
-
-
-def cell_at(x: float, y: float, shape: tuple[int, int], grid: tuple[int, int]) -> tuple[int, int]:
-    """Row and column of the grid cell under a point (x, y) of a picture of that height and width.
-
-    >>> cell_at(63.9, 0.0, (64, 64), (8, 8))
-    (0, 7)
-    """
-    row, column = int(y * grid[0] / shape[0]), int(x * grid[1] / shape[1])
-    return min(max(row, 0), grid[0] - 1), min(max(column, 0), grid[1] - 1)
-
-
-def chosen(indices: Integer[np.ndarray, "h w"], which: int) -> Float[np.ndarray, "h w 4"]:
-    """White where a map has that index, clear elsewhere."""
-    return np.repeat((indices == which)[..., None].astype(np.float64), 4, axis=-1)

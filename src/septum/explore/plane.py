@@ -7,16 +7,16 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Float64
 from matplotlib.path import Path as Outline
 
+from septum.cells import Cell
 from septum.contract import Record
 from septum.data.limits import written
-from septum.explore.saved import Cell
+from septum.metrics import density
 
 MOST_VALUES = 12
 """A text label with more values is no colour: nobody tells more colours and shapes apart."""
@@ -69,9 +69,9 @@ def rarity(pooled: Float32[np.ndarray, "n e"]) -> Float64[np.ndarray, " n"]:
 
     Its covariance is shrunk as much as Chen et al. say (`septum.metrics.density`).
     """
-    x, density = torch.tensor(pooled), import_module("septum.metrics.density")  # slow to load
+    x = torch.tensor(pooled)
     seen = density.moments(x)
-    flow = density.linear_flow(seen, shrinkage=density.oracle_shrinkage(seen))
+    flow = density.shrunk_flow(seen)
     return -flow.log_density(x).numpy()
 
 

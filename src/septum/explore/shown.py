@@ -7,7 +7,8 @@ from pathlib import Path
 from threading import RLock
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from septum import opened
 from septum.contract import BadInput, Batch, Record
@@ -15,6 +16,7 @@ from septum.data import classes, limits
 from septum.data.films import FilmSubset
 from septum.data.prepare import prepare_many
 from septum.data.subset import Subset
+from septum.nn.device import device_of
 from septum.opened import Run
 
 
@@ -50,6 +52,10 @@ class Shown:
     def batch(self, place: int) -> Batch:
         """One image, or the first clip of a film, as the model sees it."""
         return self.samples.batch([place])
+
+    def image(self, place: int) -> Float[Tensor, "1 1 *t h w"]:
+        """The image of `batch`, where the model works."""
+        return self.batch(place).image.to(device_of(self.run.model))
 
     def length(self, place: int) -> int:
         """How many frames there are of a record."""

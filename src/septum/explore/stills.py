@@ -10,7 +10,6 @@ from jaxtyping import Float, UInt8
 from septum.contract import Regresses, Segments
 from septum.explore import pictures
 from septum.explore.edits import segmented
-from septum.explore.index import opened_device
 from septum.explore.pictures import Colours
 from septum.explore.shown import Shown
 from septum.metrics import attributes, overlap
@@ -85,7 +84,7 @@ def estimates(shown: Shown, place: int) -> list[Row]:
     model = shown.run.model
     if not isinstance(model, Regresses):
         return []
-    said = model.regress(shown.batch(place).image.to(opened_device(shown)))
+    said = model.regress(shown.image(place))
     record = shown.records[place]
     return [
         {"measure": name, "unit": "", "said": float(value[0]), "true": number(record, name)}

@@ -95,9 +95,8 @@ def mahalanobis(
 ) -> Float64[np.ndarray, " n"]:
     """Distance of every vector from those at these places, whose covariance is shrunk."""
     seen = density.moments(torch.from_numpy(pooled[list(train)]))
-    flow = density.linear_flow(seen, shrinkage=density.oracle_shrinkage(seen))
-    found = torch.from_numpy(np.array(pooled)).double() @ flow.A.T + flow.b
-    return found.norm(dim=1).numpy()
+    flow = density.shrunk_flow(seen)
+    return flow.distance(torch.from_numpy(np.array(pooled))).numpy()
 
 
 def of_split(records: Sequence[Record], split: str) -> list[int]:

@@ -1,6 +1,6 @@
-"""How typical a vector is of many that were seen: a linear flow, a mixture, the nearest of them.
+"""How typical a vector is of many that were seen: a linear flow, the nearest of them.
 
-    vectors, in parts --> Moments --> LinearFlow, PrincipalAxes --> Mixture, Neighbours on the axes
+    vectors, in parts --> Moments --> LinearFlow, PrincipalAxes --> Neighbours on the axes
 
 All of it in fp64: windows of probabilities that overlap are nearly collinear.
 """
@@ -11,11 +11,8 @@ from itertools import product
 
 import torch
 from jaxtyping import Bool, Float, Float64
-from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
-PER_COMPONENT = 500
-"""Vectors that a component of a mixture needs."""
 TINY = 1e-12
 
 
@@ -57,6 +54,10 @@ class LinearFlow:
     A: Float64[Tensor, "d d"]
     b: Float64[Tensor, " d"]
 
+    def distance(self, x: Float[Tensor, "n d"]) -> Float64[Tensor, " n"]:
+        """|y|: of Mahalanobis, from what the flow was fitted to."""
+        return (x.double() @ self.A.T + self.b).norm(dim=1)
+
     def log_density(self, x: Float[Tensor, "n d"]) -> Float64[Tensor, " n"]:
         """In nats: ln p(x) = ln N(y | 0, I) + ln |det A|."""
         y = x.double() @ self.A.T + self.b
@@ -79,6 +80,11 @@ def linear_flow(seen: Moments, *, shrinkage: float) -> LinearFlow:
     factor = torch.linalg.cholesky((1 - shrinkage) * seen.covariance + shrinkage * sphere)
     inverse = torch.linalg.solve_triangular(factor, torch.eye(d, dtype=torch.float64), upper=False)
     return LinearFlow(A=inverse, b=-inverse @ seen.mean)
+
+
+def shrunk_flow(seen: Moments) -> LinearFlow:
+    """The flow of these moments with the covariance shrunk as `oracle_shrinkage` says."""
+    return linear_flow(seen, shrinkage=oracle_shrinkage(seen))
 
 
 def oracle_shrinkage(seen: Moments) -> float:
@@ -111,31 +117,6 @@ def principal_axes(seen: Moments, *, axes: int) -> PrincipalAxes:
     """The first axes of these moments; all of them where there are fewer."""
     vectors = torch.linalg.eigh(seen.covariance).eigenvectors
     return PrincipalAxes(mean=seen.mean, axes=vectors.flip(1)[:, :axes])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mixture:
-    """Gaussians with weights."""
-
-    fitted: GaussianMixture
-
-    def log_density(self, x: Float64[Tensor, "n d"]) -> Float64[Tensor, " n"]:
-        """In nats."""
-        return torch.from_numpy(self.fitted.score_samples(x.numpy()))
-
-
-def mixture(x: Float64[Tensor, "n d"], *, components: int, seed: int) -> Mixture:
-    """Gaussians with full covariances; fewer than `components` where there are few vectors.
-
-    A thousandth of the mean variance is added along every axis, so that none collapses.
-    """
-    model = GaussianMixture(
-        max(1, min(components, len(x) // PER_COMPONENT)),
-        reg_covar=max(1e-3 * float(x.var(0, correction=0).mean()), TINY),
-        max_iter=500,
-        random_state=seed,
-    )
-    return Mixture(fitted=model.fit(x.numpy()))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,17 @@
-"""Moving a batch."""
+"""Where a model works, and moving a batch there."""
 
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from septum.contract import Batch
+
+
+def device_of(model: object) -> torch.device:
+    """Where the model works: where its parameters lie, or the CPU if it has none."""
+    parameter = next(model.parameters(), None) if isinstance(model, nn.Module) else None
+    return torch.device("cpu") if parameter is None else parameter.device
 
 
 def on(batch: Batch, device: torch.device) -> Batch:

@@ -23,6 +23,7 @@ from septum.contract import (
     Samples,
     Segments,
 )  # fmt: skip
+from septum.nn.device import device_of
 from septum.tasks import filmed, frozen
 
 Numbers = Mapping[str, Float[Tensor, " _"]]
@@ -126,7 +127,7 @@ def _said(
     model: Model, image: Float[Tensor, "b c *t h w"], place: Sequence[int], *, everything: bool
 ) -> Said:
     with frozen.still(model):
-        image = image.to(frozen.device_of(model))
+        image = image.to(device_of(model))
         features = model.encode(image)
         found = Said(
             place=place,

@@ -59,8 +59,7 @@ class Reference:
 
     def distance(self, pooled: Float[Tensor, "b e"]) -> Float64[np.ndarray, " b"]:
         """How far embeddings lie from those of the training."""
-        whitened = pooled.double() @ self.flow.A.T + self.flow.b
-        return whitened.norm(dim=1).numpy()
+        return self.flow.distance(pooled).numpy()
 
     def percentile(self, distance: float) -> float:
         """Share of the validation subjects, in percent, that lie nearer."""
@@ -154,7 +153,7 @@ def _flow(model: Model, train: Samples) -> density.LinearFlow:
     asked = ask(model, train, everything=False, how="one")
     pooled = torch.cat([said.pooled for said in asked])
     seen = density.moments(pooled)
-    return density.linear_flow(seen, shrinkage=density.oracle_shrinkage(seen))
+    return density.shrunk_flow(seen)
 
 
 def _calibrated(bare: Reference, model: Model, val: Samples) -> Reference:

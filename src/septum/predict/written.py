@@ -9,7 +9,6 @@
 Tables are replaced as a whole every few seconds and at the end: what a killed run leaves is sound.
 """
 
-import csv
 import io
 import math
 import time
@@ -22,6 +21,7 @@ import pyarrow as pa
 from jaxtyping import Float32, UInt8
 from pyarrow import parquet
 
+from septum.cells import as_csv
 from septum.checkpoint import write_bytes, write_json
 from septum.contract import BadInput
 from septum.data.read import inside
@@ -35,8 +35,6 @@ Row = dict[str, Cell]
 
 EVERY_S, SHARE = 5.0, 0.05
 """Tables are replaced after so many seconds, or later, so that it takes this share of the time."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet compute a cell."""
 
 
 class Folder:
@@ -98,7 +96,7 @@ class Folder:
             self._written_s, self._took_s = time.monotonic(), time.monotonic() - now
 
     def _write_tables(self) -> None:
-        write_bytes(self.out / "predictions.csv", as_csv(self.rows))
+        write_bytes(self.out / "predictions.csv", as_csv(self.rows) if self.rows else b"id\r\n")
         write_json(self.out / "predictions.json", {**self.about, "inputs": self._details})
         write_bytes(self.out / "embeddings.parquet", _parquet(self._embeddings))
 
@@ -130,26 +128,6 @@ class Folder:
         middle = len(index) // 2
         data = pictures.overlay(one.frames[middle], index[middle])
         self.write(f"overlays/{kind}/{one.id}.png", data)
-
-
-def as_csv(rows: Sequence[Row]) -> bytes:
-    """Comma-separated; a text that a spreadsheet would compute has ' in front."""
-    columns = list(dict.fromkeys(name for row in rows for name in row)) or ["id"]
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(map(plain, columns))
-    for row in rows:
-        table.writerow(plain(row.get(name, "")) for name in columns)
-    return text.getvalue().encode()
-
-
-def plain(cell: Cell) -> Cell:
-    """A cell that is only shown.
-
-    >>> plain("=1+1"), plain(-1.5)
-    ("'=1+1", -1.5)
-    """
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
 def _named(one: Input | Failure) -> Row:

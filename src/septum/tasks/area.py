@@ -39,10 +39,11 @@ from septum.contract import (
 from septum.metrics.interval import mean_by_subject
 from septum.metrics.labels import number
 from septum.metrics.paired import pearson_by_subject, t_test
+from septum.nn.device import device_of
 from septum.nn.mode import evaluating
 from septum.tasks.delineate import able, segmented
 from septum.tasks.drawing import COLOURS
-from septum.tasks.frozen import BATCH, device_of
+from septum.tasks.frozen import BATCH
 from septum.tasks.volumes import Volume, volumes
 
 ENDING = "_px"

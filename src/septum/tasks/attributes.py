@@ -39,8 +39,9 @@ from septum.metrics.interpretability import interpretability, order_loss
 from septum.metrics.labels import number
 from septum.metrics.paired import pearson_by_subject
 from septum.metrics.resample import grouped, jackknifed
+from septum.nn.device import device_of
 from septum.tasks import drawing_edit
-from septum.tasks.frozen import BATCH, device_of, still
+from septum.tasks.frozen import BATCH, still
 
 FEWEST = 3
 """Subjects of whom a correlation is told."""

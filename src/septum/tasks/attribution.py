@@ -38,10 +38,10 @@ from septum.contract import BadInput, Explains, Films, Label, Metric, Model, Rec
 from septum.metrics.focus import share_inside
 from septum.metrics.interval import mean_by_subject
 from septum.metrics.labels import number
+from septum.nn.device import device_of
 from septum.nn.mode import evaluating
 from septum.tasks.drawing_films import Strip, heated
 from septum.tasks.filmed import clip_starts, films_in
-from septum.tasks.frozen import device_of
 
 FILMS = 200
 """Most films that are asked about, drawn at random among those with a traced ventricle."""

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from septum.contract import BadInput, Decodes, Discretises, Model, Samples
 from septum.nn import augment
+from septum.nn.device import device_of
 from septum.nn.style_noise import noisy
-from septum.tasks.frozen import device_of, encoded, still
+from septum.tasks.frozen import encoded, still
 from septum.tasks.segmenter import Augmentation, Shown, shrunk
 
 CELL = 8

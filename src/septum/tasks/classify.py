@@ -24,8 +24,9 @@ from torch import Tensor
 from septum.contract import BadInput, Classifies, Label, Metric, Model, Record, Report, Samples
 from septum.metrics.classification import hits_by_subject, scores_by_subject
 from septum.metrics.interval import mean_by_subject
+from septum.nn.device import device_of
 from septum.tasks import drawing_classes
-from septum.tasks.frozen import BATCH, device_of, encoded, still
+from septum.tasks.frozen import BATCH, encoded, still
 from septum.tasks.linear import Lessons, fraction, linear, logistic
 
 LABELS = ("label", "view", "organ")

@@ -42,9 +42,10 @@ from septum.contract import (
     Samples,
 )  # fmt: skip
 from septum.metrics.interval import mean_by_subject
+from septum.nn.device import device_of
 from septum.tasks import drawing_organs
 from septum.tasks.classify import LABELS
-from septum.tasks.frozen import BATCH, device_of, still
+from septum.tasks.frozen import BATCH, still
 from septum.tasks.linear import Lessons, logistic
 from septum.tasks.transform import path
 

@@ -182,9 +182,8 @@ def _distances(
         return np.full(len(places), np.nan)
     drawn = np.random.default_rng(seed).permutation(len(train.records))[:FILMS].tolist()
     seen = density.moments(_features(model, train, drawn, seed))
-    flow = density.linear_flow(seen, shrinkage=density.oracle_shrinkage(seen))
-    whitened = _features(model, films, places, seed) @ flow.A.T + flow.b
-    return whitened.norm(dim=1).numpy()
+    flow = density.shrunk_flow(seen)
+    return flow.distance(_features(model, films, places, seed)).numpy()
 
 
 def _features(model: Model, films: Films, places: Sequence[int], seed: int) -> torch.Tensor:

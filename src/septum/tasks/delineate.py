@@ -42,9 +42,10 @@ from septum.contract import (
 )
 from septum.metrics.interval import mean_by_subject
 from septum.metrics.surface import hausdorff95_mm
+from septum.nn.device import device_of
 from septum.nn.mode import evaluating
 from septum.tasks import drawing
-from septum.tasks.frozen import BATCH, device_of
+from septum.tasks.frozen import BATCH
 from septum.tasks.volumes import Volume, volumes
 
 ABILITIES: Mapping[str, type] = {

@@ -42,10 +42,11 @@ from septum.contract import BadInput, Label, Metric, Model, Record, Report, Samp
 from septum.metrics.focus import share_inside
 from septum.metrics.interpretability import of_medians, rises
 from septum.metrics.interval import mean_by_subject
+from septum.nn.device import device_of
 from septum.tasks import drawing_edit
 from septum.tasks.attributes import Editor, coded, editor
 from septum.tasks.drawing_edit import Trail
-from septum.tasks.frozen import device_of, still
+from septum.tasks.frozen import still
 from septum.tasks.ruler import Ruler, agreement, ruler
 from septum.tasks.segmenter import Schedule
 

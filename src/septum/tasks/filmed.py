@@ -19,8 +19,8 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from septum.contract import BadInput, Films, Model, Regresses, Samples
+from septum.nn.device import device_of
 from septum.nn.mode import evaluating
-from septum.tasks.frozen import device_of
 
 BATCH = 8
 """Clips that a model sees at a time."""

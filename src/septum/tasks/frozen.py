@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from septum.contract import BadInput, Batch, Features, Model, Samples
+from septum.nn.device import device_of
 from septum.nn.mode import evaluating
 
 BATCH = 32
@@ -58,12 +59,6 @@ def _features(model: Model, image: Float[Tensor, "b c *t h w"]) -> Features:
         style=None if said.style is None else said.style.float().cpu(),
         pooled=said.pooled.float().cpu(),
     )
-
-
-def device_of(model: object) -> torch.device:
-    """Where the model works: where its parameters lie, or the CPU if it has none."""
-    parameter = next(model.parameters(), None) if isinstance(model, nn.Module) else None
-    return torch.device("cpu") if parameter is None else parameter.device
 
 
 def still(model: object) -> AbstractContextManager[None]:

@@ -28,9 +28,9 @@ from torch import Tensor
 from septum.contract import BadInput, Codes, Label, Metric, Model, Record, Report, Samples
 from septum.metrics.interval import mean_by_subject
 from septum.metrics.labels import number
+from septum.nn.device import device_of
 from septum.tasks import drawing_codes, witness
 from septum.tasks.drawing_codes import Way, middle
-from septum.tasks.frozen import device_of
 from septum.tasks.reconstruct import coded, rendered
 from septum.tasks.segmenter import Schedule
 from septum.tasks.volumes import volumes

@@ -14,8 +14,7 @@ from torch import nn
 
 from septum.contract import BadInput, Label, Metric, Model, Monitors, Record, Report, Samples
 from septum.metrics.interval import mean_by_subject
-from septum.nn.device import on
-from septum.tasks.frozen import device_of
+from septum.nn.device import device_of, on
 
 GROUPS = 10
 """Sets of images; fewer where there are fewer subjects."""

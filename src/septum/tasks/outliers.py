@@ -46,6 +46,7 @@ from septum.contract import (
     Samples,
 )  # fmt: skip
 from septum.metrics import density
+from septum.metrics.mixture import mixture
 from septum.metrics.ranking import auroc_by_subject
 from septum.tasks import drawing
 from septum.tasks.frozen import encoded
@@ -225,15 +226,15 @@ def fitted(learnt: Inliers, seed: int) -> Mapping[str, Score]:
     """The heads by name."""
     drawn = np.random.default_rng(seed).permutation(int(learnt.inside.sum()))[:DRAWN]
     moments = _moments(learnt, learnt.of_content)
-    flow = density.linear_flow(moments, shrinkage=density.oracle_shrinkage(moments))
+    flow = density.shrunk_flow(moments)
     axes = density.principal_axes(moments, axes=AXES)
     points = torch.cat([axes(learnt.of_content(x)) for x in learnt.descriptors()])[learnt.inside]
-    mixture = density.mixture(points[drawn], components=COMPONENTS, seed=seed)
+    gaussians = mixture(points[drawn], components=COMPONENTS, seed=seed)
     wide = density.principal_axes(_moments(learnt, lambda x: x), axes=AXES)
     near = _neighbours(learnt, lambda x: axes(learnt.of_content(x)))
     heads: dict[str, Score] = {
         "flow": lambda x: _each(flow.log_density, learnt.of_content(x)),
-        "mixture": lambda x: _each(mixture.log_density, axes(learnt.of_content(x))),
+        "mixture": lambda x: _each(gaussians.log_density, axes(learnt.of_content(x))),
         "neighbours": near,
     }
     return heads | ({"appearance": _neighbours(learnt, wide)} if learnt.describe.weight else {})

@@ -34,10 +34,11 @@ from septum.metrics import fidelity
 from septum.metrics.distributions import distance_by_subject, frechet, mmd_linear, mmd_rbf
 from septum.metrics.interval import mean_by_subject
 from septum.metrics.resample import grouped, jackknifed
+from septum.nn.device import device_of
 from septum.tasks import drawing_codes, witness
 from septum.tasks.augmentations import Painter, drawn
 from septum.tasks.drawing_codes import Comparison, middle
-from septum.tasks.frozen import BATCH, device_of, encoded, still
+from septum.tasks.frozen import BATCH, encoded, still
 from septum.tasks.segmenter import Schedule
 
 PIXELS = 32 * 224**2

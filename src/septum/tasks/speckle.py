@@ -25,9 +25,10 @@ from septum.contract import BadInput, Inpaints, Label, Metric, Model, Record, Re
 from septum.metrics import fidelity, speckle
 from septum.metrics.agreement import of_sums
 from septum.metrics.interval import mean_by_subject
+from septum.nn.device import device_of
 from septum.tasks import drawing_speckle
 from septum.tasks.drawing_speckle import Example, Spectrum
-from septum.tasks.frozen import BATCH, device_of, still
+from septum.tasks.frozen import BATCH, still
 
 ORGAN = "organ"
 """Label whose values are looked at one by one, too."""

@@ -23,10 +23,10 @@ from torch import Tensor
 
 from septum.contract import Label, Metric, Model, Record, Report, Samples
 from septum.metrics.interval import mean_by_subject
+from septum.nn.device import device_of
 from septum.nn.style_noise import noisy
 from septum.tasks import augmentations, drawing_styles, segmenter
 from septum.tasks.augmentations import Noise, Painter
-from septum.tasks.frozen import device_of
 from septum.tasks.segmenter import Augmentation, Labelled, Schedule
 
 PERCENT = (5, 20, 100)

@@ -37,9 +37,10 @@ from septum.contract import (
 )
 from septum.metrics.interval import mean_by_subject
 from septum.metrics.overlap import dice
+from septum.nn.device import device_of
 from septum.tasks import augmentations, drawing_anatomy, modality
 from septum.tasks.drawing_anatomy import Picture
-from septum.tasks.frozen import device_of, encoded, still
+from septum.tasks.frozen import encoded, still
 
 EXAMPLES = 2
 """Images per direction in the figure."""

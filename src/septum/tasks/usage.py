@@ -38,7 +38,8 @@ from septum.contract import (
     Report,
     Samples,
 )
-from septum.tasks.frozen import device_of, encoded
+from septum.nn.device import device_of
+from septum.tasks.frozen import encoded
 
 PRICE = 0.02
 """Share of D that a concept must be worth."""

@@ -10,6 +10,7 @@ name of a file gets into a report. Objects without a picture, such as reports, a
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -123,12 +124,9 @@ STILLS = Source(
     records=stills,
     sketch=sketch.stills,
 )
-FILMS = Source(
+FILMS = replace(
+    STILLS,
     title="Any folder of DICOM studies: its films",
-    url=URL,
-    licence=LICENCE,
-    cite=CITE,
-    classes=("background",),
     records=films,
     sketch=sketch.films,
 )

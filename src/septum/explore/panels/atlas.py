@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool
 from nicegui import ui
 
+from septum.cells import as_csv
 from septum.explore import plane, saved, umaps, waiting
 from septum.explore.desk import Desk
 from septum.explore.index import Index
@@ -196,7 +197,7 @@ class Map:
         chosen = np.ones_like(self.unusual) if everything else self.chosen
         rows = plane.rows(self.desk.shown.records, self.places, self.columns, self.by, chosen)
         name = saved.name("map", self.by, ending="csv")
-        ui.download.content(saved.table(rows), name, "text/csv")
+        ui.download.content(as_csv(rows), name, "text/csv")
 
     async def _save_plot(self, kind: str) -> None:
         def plotted() -> bytes:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 from nicegui import ui
 
+from septum.cells import as_csv
 from septum.explore import compared, legend, saved
 from septum.explore.compared import Row, Said
 from septum.explore.desk import Desk, Latest
@@ -130,7 +131,7 @@ class Compare:
     def _save(self) -> None:
         rows = [dict(zip(COLUMNS, _values(row), strict=True)) for row in self.rows]
         name = saved.name(self.desk.record.id, "compared", ending="csv")
-        ui.download.content(saved.table(rows), name, "text/csv")
+        ui.download.content(as_csv(rows), name, "text/csv")
 
 
 class Side:

@@ -8,12 +8,12 @@ from jaxtyping import Float, Int
 from nicegui import ui
 
 from septum import palette
+from septum.cells import as_csv
 from septum.explore import address, concepts, legend, pictures, saved
 from septum.explore.cells import Cells
 from septum.explore.concepts import Conceptual, Maps, Seen, Speller
 from septum.explore.desk import Desk, Latest
 from septum.explore.easel import Easel
-from septum.explore.index import opened_device
 from septum.explore.panel import Panel
 from septum.explore.shown import Shown
 
@@ -102,9 +102,7 @@ class Concepts:
 
     async def _see(self, place: int) -> None:
         shown = self.desk.shown
-        self.seen = await self.desk.work(
-            lambda: concepts.seen(self.model, shown.batch(place).image.to(opened_device(shown)))
-        )
+        self.seen = await self.desk.work(lambda: concepts.seen(self.model, shown.image(place)))
         if self.place < 0:
             text, cells = self.desk.address.text("concepts_edits"), self.seen.concepts.size
             self.edits = concepts.read(text, cells=cells, concepts=self.seen.count)
@@ -170,7 +168,7 @@ class Concepts:
 
     def _save(self) -> None:
         if self.seen:
-            content = saved.table(list(concepts.rows(self.seen, self.now)))
+            content = as_csv(list(concepts.rows(self.seen, self.now)))
             ui.download.content(content, self._name("cells", "csv"), "text/csv")
 
     def _save_map(self) -> None:

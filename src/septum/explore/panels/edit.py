@@ -7,6 +7,7 @@ from functools import partial
 from nicegui import ui
 from torch import Tensor
 
+from septum.cells import as_csv
 from septum.contract import BadInput, Decodes, Edits
 from septum.explore import edits, saved
 from septum.explore.desk import Desk, Latest
@@ -194,7 +195,7 @@ class Edit:
 
     def _save(self) -> None:
         amounts = {f"amount/{name}": amount for name, amount in self.amounts.items()}
-        table = saved.table([
+        table = as_csv([
             {"id": self.desk.record.id} | {name: getattr(row, name) for name in COLUMNS} | amounts
             for row in self.rows
         ])  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 from nicegui import ui
 from nicegui.events import EChartPointClickEventArguments
 
+from septum.cells import as_csv
 from septum.contract import BadInput
 from septum.explore import agreement, ejection, pictures, saved
 from septum.explore.desk import Desk, Latest
@@ -189,7 +190,7 @@ class Films:
             "true": number(self.desk.record, ejection.EF),
         }  # fmt: skip
         name = saved.name(self.desk.record.id, "ef", ending="csv")
-        ui.download.content(saved.table([row]), name, "text/csv")
+        ui.download.content(as_csv([row]), name, "text/csv")
 
     def _save_films(self) -> None:
         if self.drawn is None:
@@ -199,7 +200,7 @@ class Films:
             {"id": record.id, "true": float(true), "said": float(said)}
             for record, true, said in columns
         ]
-        ui.download.content(saved.table(rows), "validation-films.csv", "text/csv")
+        ui.download.content(as_csv(rows), "validation-films.csv", "text/csv")
 
 
 def sentence(said: Said, truth: float | None) -> str:

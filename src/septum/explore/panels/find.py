@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from nicegui import ui
 
+from septum.cells import as_csv
 from septum.contract import Discretises
 from septum.explore import finds, pictures, saved, waiting
 from septum.explore.desk import Desk, Latest
@@ -167,7 +168,7 @@ class Find:
     def _save_table(self) -> None:
         rows = finds.rows(self.field, self.found, self.desk.shown.records)
         name = saved.name(self.desk.record.id, "regions", ending="csv")
-        ui.download.content(saved.table(rows), name, "text/csv")
+        ui.download.content(as_csv(rows), name, "text/csv")
 
     async def _save_sheet(self) -> None:
         desk, (row, column) = self.desk, self._at()

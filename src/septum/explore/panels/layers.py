@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from nicegui import ui
 
+from septum.cells import as_csv
 from septum.contract import Segments
 from septum.explore import layers, legend, saved
 from septum.explore.concepts import Conceptual
@@ -91,7 +92,7 @@ class Layers:
     def _save(self) -> None:
         rows = [{"layer": layer.name, "share": layer.share} for layer in self.found]
         name = saved.name(self.desk.shown.records[self.place].id, "layers", ending="csv")
-        ui.download.content(saved.table(rows), name, "text/csv")
+        ui.download.content(as_csv(rows), name, "text/csv")
 
 
 def fits(shown: Shown) -> bool:

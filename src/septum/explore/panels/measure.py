@@ -7,6 +7,7 @@ from functools import partial
 
 from nicegui import ui
 
+from septum.cells import as_csv
 from septum.contract import BadInput
 from septum.explore import ejection, legend, saved, stills, typical
 from septum.explore.desk import Desk, Latest
@@ -87,7 +88,7 @@ class Stills:
     def _save(self) -> None:
         rows = [{"id": self.desk.record.id, **row} for row in self.rows]
         name = saved.name(self.desk.record.id, "measured", ending="csv")
-        ui.download.content(saved.table(rows), name, "text/csv")
+        ui.download.content(as_csv(rows), name, "text/csv")
 
 
 class Usual:
